@@ -1,0 +1,91 @@
+"""Numbers of a recording, in the form in which every command writes them into result.json."""
+
+from __future__ import annotations
+
+import platform
+import resource
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from brianconv.recording import LATENCY_SHARES, Recording
+
+PACKAGES = ("brianconv", "brian2", "numpy", "torch")
+
+
+def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
+    """Return accuracy, latency, spikes, operations, decisions and timing of a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+    labels : array of int, shape (n_images,)
+    """
+    by_layer = recording.spike_counts.sum(axis=0) / recording.n_images
+    simulate_s = recording.timing.get("simulate_s", float("nan"))
+    return {
+        "n_images": recording.n_images,
+        "n_steps": recording.n_steps,
+        "ann_accuracy": recording.ann_accuracy(labels),
+        "accuracy": recording.accuracy(labels),
+        "accuracy_by_step": recording.accuracy_by_step(labels).tolist(),
+        "latency_steps": recording.latency_steps(labels),
+        "spikes_per_image": recording.spikes_per_image,
+        "spikes_per_image_by_layer": dict(zip(recording.layers, by_layer.tolist(), strict=True)),
+        "synaptic_operations_per_image": float(recording.synaptic_operations.sum() / recording.n_images),
+        "mean_decision_step": float(recording.steps.mean()),
+        "decisions": recording.decisions.tolist(),
+        "timing": {**recording.timing, "ms_per_image": 1000 * simulate_s / recording.n_images},
+        "peak_memory_mb": peak_memory_mb(),
+        "versions": versions(),
+    }
+
+
+def peak_memory_mb() -> float:
+    """Return the peak memory of this process or the largest of its children, in MB."""
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return max(peaks) / 1024
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def table(columns: dict[str, dict[str, Any]]) -> str:
+    """Return results side by side as text, one column a name.
+
+    Parameters
+    ----------
+    columns : mapping of str to dict
+        Each as `summarize` returns it.
+    """
+    rows = [
+        ("images", lambda r: f"{r['n_images']}"),
+        ("steps", lambda r: f"{r['n_steps']}"),
+        ("ANN accuracy", lambda r: f"{r['ann_accuracy']:.2%}"),
+        ("SNN accuracy", lambda r: f"{r['accuracy']:.2%}"),
+        *[(f"steps to {share} % of the ANN", _latency(share)) for share in LATENCY_SHARES],
+        ("spikes an image", lambda r: f"{r['spikes_per_image']:,.0f}"),
+        ("synaptic operations an image", lambda r: f"{r['synaptic_operations_per_image']:,.0f}"),
+        ("mean decision step", lambda r: f"{r['mean_decision_step']:.1f}"),
+        ("build (s)", lambda r: f"{r['timing']['build_s']:.1f}"),
+        ("simulation (ms an image)", lambda r: f"{r['timing']['ms_per_image']:.2f}"),
+    ]
+    lines = [["", *columns], *[[title, *(show(r) for r in columns.values())] for title, show in rows]]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    return "\n".join(
+        line[0].ljust(widths[0]) + "".join(f"  {cell:>{w}}" for cell, w in zip(line[1:], widths[1:], strict=True))
+        for line in lines
+    )
+
+
+def _latency(share: str) -> Any:
+    return lambda r: "never" if r["latency_steps"][share] is None else str(r["latency_steps"][share])

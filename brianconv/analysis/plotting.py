@@ -1,0 +1,266 @@
+"""Pictures of a recording: raster, membrane traces, accuracy by step, rates against activations.
+
+Each function draws into a figure and returns it; nothing is shown or written. Colours are those of Okabe and Ito
+(2008), which colour-blind readers can tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from brianconv.conversion.graph import INPUT
+from brianconv.errors import DataError, UnknownLayerError
+from brianconv.recording import Recording
+from brianconv.spiking import SpikingNetwork
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
+)  # fmt: skip
+CYCLE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+THINNEST_BAND = 30  # a layer of few neurons is drawn as high as one of so many
+STYLE: dict[Any, Any] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": plt.cycler(color=CYCLE),
+    "font.size": 10,
+    "legend.frameon": False,
+    "savefig.dpi": 150,
+    "figure.dpi": 100,
+}
+
+
+def plot_raster(
+    recording: Recording, images: Sequence[int] = (0,), neurons: int = 60, dt_ms: float = 1.0, seed: int = 0
+) -> Figure:
+    """Draw the recorded spikes of each layer, with boundaries between layers and between images.
+
+    Parameters
+    ----------
+    recording : Recording
+        Made with ``record_spikes``.
+    images : sequence of int
+        Images to draw, one after another.
+    neurons : int
+        Neurons drawn of a layer; chosen at random from those that fire, and shown in the order of their index.
+    dt_ms : float
+        Length of a step in ms.
+    seed : int
+        Of the choice of neurons.
+    """
+    if not recording.spikes:
+        raise DataError("no spikes were recorded: simulate with record_spikes=[...]")
+    _check_images(recording, images)
+    starts = np.concatenate([[0], np.cumsum([recording.steps[k] for k in images])]) * dt_ms
+    random = np.random.default_rng(seed)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(7.0, 1.0 + 0.9 * len(recording.spikes)), layout="constrained")
+        base, ticks = 0.0, []
+        for index, name in enumerate(recording.spikes):
+            times, rows, height = _raster_rows(recording, name, images, starts, neurons, dt_ms, random)
+            band = np.clip(height, THINNEST_BAND, neurons)
+            y, size = base + rows * band / height, 4.0 * band / height + 1.0
+            axes.scatter(times, y, s=size, marker="|", linewidths=0.9, color=CYCLE[index % len(CYCLE)])
+            ticks.append((base + band / 2, f"{name}\n{height} of {int(np.prod(recording.shapes[name]))}"))
+            base += band
+            axes.axhline(base, color="0.7", linewidth=0.8)
+        for start in starts[1:-1]:
+            axes.axvline(start, color="0.4", linewidth=0.8, linestyle="--")
+        for k, start in zip(images, starts, strict=False):
+            axes.text(start, 0, f" image {k}", va="bottom", ha="left", fontsize=9, color="0.3")
+        axes.set_yticks([y for y, _ in ticks], [label for _, label in ticks])
+        axes.tick_params(axis="y", length=0)
+        axes.set(xlabel="time (ms)", ylabel="layer (neurons shown)", xlim=(0, starts[-1] + dt_ms), ylim=(base, 0))
+    return figure
+
+
+def _raster_rows(
+    recording: Recording,
+    name: str,
+    images: Sequence[int],
+    starts: np.ndarray,
+    most: int,
+    dt_ms: float,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return spike times, the row of each spike, and the number of rows."""
+    spikes = recording.spikes_of(name)
+    parts = [(start, spikes.of_image(k)) for k, start in zip(images, starts, strict=False)]
+    times = np.concatenate([start + part.step * dt_ms for start, part in parts])
+    indices = np.concatenate([part.neuron for _, part in parts])
+    firing, n_neurons = np.unique(indices), int(np.prod(recording.shapes[name]))
+    if n_neurons <= most:
+        return times, indices + 0.5, n_neurons
+    chosen = np.sort(random.choice(firing, size=min(most, firing.size), replace=False))
+    shown = np.isin(indices, chosen)
+    return times[shown], np.searchsorted(chosen, indices[shown]) + 0.5, max(chosen.size, 1)
+
+
+def plot_potentials(
+    recording: Recording,
+    spiking: SpikingNetwork,
+    layer: str,
+    neurons: Sequence[int] | None = None,
+    image: int = 0,
+    dt_ms: float = 1.0,
+) -> Figure:
+    """Draw membrane traces of one layer, sampled before the reset, with threshold, v_init and spikes.
+
+    Parameters
+    ----------
+    recording : Recording
+        Made with ``record_potentials``.
+    spiking : SpikingNetwork
+        Gives threshold and pre-charge.
+    layer : str
+    neurons : sequence of int, optional
+        In torch's flat order; the first three recorded ones otherwise.
+    image : int
+    dt_ms : float
+        Length of a step in ms.
+    """
+    if layer not in recording.potentials:
+        recorded = ", ".join(recording.potentials) or "none"
+        raise UnknownLayerError(f"the potentials of {layer!r} were not recorded; recorded are: {recorded}")
+    _check_images(recording, [image])
+    potentials = recording.potentials[layer]
+    columns = _columns(potentials.neurons, neurons, layer)
+    threshold, v_init = (spiking.parameters[p][layer] for p in ("v_threshold", "v_init"))
+    with plt.rc_context(STYLE):
+        figure, all_axes = plt.subplots(
+            len(columns), 1, figsize=(7.0, 0.9 + 1.1 * len(columns)), sharex=True, sharey=True, squeeze=False,
+            layout="constrained",
+        )  # fmt: skip
+        for axes, column in zip(all_axes[:, 0], columns, strict=True):
+            _trace(axes, potentials.values[image, :, column], threshold, v_init, dt_ms)
+            axes.set_ylabel(f"neuron {potentials.neurons[column]}\nv (thresholds)")
+        all_axes[-1, 0].set_xlabel(f"time (ms), layer {layer}, image {image}; v before the reset")
+        handles, labels = all_axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def _columns(recorded: np.ndarray, neurons: Sequence[int] | None, layer: str) -> list[int]:
+    if neurons is None:
+        return list(range(min(3, len(recorded))))
+    missing = [n for n in neurons if n not in recorded]
+    if missing:
+        raise DataError(f"the potential of neuron {missing[0]} of {layer!r} was not recorded")
+    return [int(np.flatnonzero(recorded == n)[0]) for n in neurons]
+
+
+def _trace(axes: Axes, v: np.ndarray, threshold: float, v_init: float, dt_ms: float) -> None:
+    times = np.arange(1, len(v) + 1) * dt_ms
+    fired = v >= threshold * (1 - 1e-6)
+    # the reset happens after the sample: draw it as a vertical line, so that the trace falls where the neuron fires
+    path_t = np.stack([times, np.where(fired, times, np.nan)], axis=1)
+    path_v = np.stack([v, np.where(fired, v - threshold, np.nan)], axis=1)
+    keep = ~np.isnan(path_t.ravel())
+    start_t, start_v = np.append(0.0, path_t.ravel()[keep]), np.append(v_init, path_v.ravel()[keep])
+    axes.plot(start_t, start_v, color=BLUE, linewidth=1.2, label="v")
+    axes.axhline(threshold, color=RED, linewidth=1.0, linestyle="--", label="threshold")
+    axes.axhline(v_init, color=GREEN, linewidth=1.0, linestyle=":", label="v_init")
+    axes.plot(times[fired], v[fired], marker="v", linestyle="none", markersize=4, color="black", label="spike")
+    axes.set_xlim(0, times[-1])
+
+
+def plot_accuracy(
+    curves: Mapping[str, np.ndarray], ann_accuracy: float | None = None, dt_ms: float | None = None
+) -> Figure:
+    """Draw accuracy by step, one curve a name, with the accuracy of the network before conversion as a line.
+
+    Parameters
+    ----------
+    curves : mapping of str to array, shape (n_steps,)
+        As `Recording.accuracy_by_step` returns them.
+    ann_accuracy : float, optional
+    dt_ms : float, optional
+        Draw against time in ms instead of steps.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(6.0, 3.6), layout="constrained")
+        for name, curve in curves.items():
+            steps = np.arange(1, len(curve) + 1)
+            axes.plot(steps * (dt_ms or 1), 100 * np.asarray(curve), label=name)
+        if ann_accuracy is not None:
+            label = f"ANN ({100 * ann_accuracy:.2f} %)"
+            axes.axhline(100 * ann_accuracy, color="0.3", linestyle="--", linewidth=1, label=label)
+        axes.set(xlabel="time (ms)" if dt_ms else "steps", ylabel="accuracy (%)", ylim=(0, 102))
+        axes.set_xlim(left=0)
+        axes.legend(loc="lower right")
+    return figure
+
+
+def plot_correlation(
+    recording: Recording,
+    spiking: SpikingNetwork,
+    images: np.ndarray,
+    layers: Sequence[str] | None = None,
+    n_steps: int | None = None,
+    most: int = 5000,
+) -> Figure:
+    """Draw firing rates against normalised activations, one panel a layer; perfect conversion lies on the diagonal.
+
+    Parameters
+    ----------
+    recording : Recording
+        Made with ``record_spikes``, from the same images.
+    spiking : SpikingNetwork
+    images : array, shape (n_images, channels, rows, columns)
+    layers : sequence of str, optional
+        All recorded layers but the input otherwise.
+    n_steps : int, optional
+        Rates over so many first steps; all otherwise.
+    most : int
+        Points drawn a panel, evenly chosen.
+    """
+    layers = list(layers or [name for name in recording.spikes if name != INPUT])
+    if not layers:
+        raise DataError("no spikes were recorded: simulate with record_spikes=[...]")
+    if len(images) != recording.n_images:
+        raise DataError(f"there are {len(images)} images for a recording of {recording.n_images}")
+    n_steps = n_steps or recording.n_steps
+    batches = list(spiking.graph.activations(images))
+    with plt.rc_context(STYLE):
+        figure, all_axes = plt.subplots(
+            1, len(layers), figsize=(2.6 * len(layers) + 0.6, 3.2), squeeze=False, layout="constrained"
+        )
+        for axes, name in zip(all_axes[0], layers, strict=True):
+            activation = np.concatenate([values[name] for values in batches]).ravel()
+            _correlation_panel(axes, activation, _rates(recording, name, n_steps), most)
+            axes.set_title(name, fontsize=10)
+        all_axes[0, 0].set_ylabel(f"firing rate (spikes/step, {n_steps} steps)")
+        figure.supxlabel("normalised activation (thresholds/step)", fontsize=10)
+    return figure
+
+
+def _rates(recording: Recording, name: str, n_steps: int) -> np.ndarray:
+    spikes, n_neurons = recording.spikes_of(name), int(np.prod(recording.shapes[name]))
+    counted = spikes.step <= n_steps
+    flat = spikes.image[counted] * n_neurons + spikes.neuron[counted]
+    return np.bincount(flat, minlength=recording.n_images * n_neurons) / n_steps
+
+
+def _correlation_panel(axes: Axes, activation: np.ndarray, rate: np.ndarray, most: int) -> None:
+    shown = np.unique(np.linspace(0, rate.size - 1, min(most, rate.size)).astype(int))
+    high = max(1.0, float(activation[shown].max()))
+    low = min(0.0, float(activation[shown].min()))
+    axes.plot([low, 0, 1, high], [0, 0, 1, 1], color=RED, linewidth=1, label="clip(activation, 0, 1)")
+    axes.plot(activation[shown], rate[shown], ".", markersize=2, color=BLUE, alpha=0.5, rasterized=True)
+    with np.errstate(invalid="ignore"):
+        r = np.corrcoef(np.clip(activation, 0, 1), rate)[0, 1]
+    axes.text(0.04, 0.96, f"r = {r:.3f}", transform=axes.transAxes, va="top")
+    axes.set(xlim=(low - 0.03, high + 0.03), ylim=(-0.03, 1.05))
+
+
+def _check_images(recording: Recording, images: Sequence[int]) -> None:
+    wrong = [k for k in images if not 0 <= k < recording.n_images]
+    if wrong or len(images) == 0:
+        raise DataError(
+            f"image {wrong[0] if wrong else 'none'} was not simulated; choose from 0 to {recording.n_images - 1}"
+        )

@@ -1,0 +1,80 @@
+"""Neural codes. A new code is one file here and one line in SCHEMES."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from brianconv.coding import rate
+from brianconv.coding.scheme import CodingScheme
+from brianconv.errors import ParameterError
+
+SCHEMES: dict[str, CodingScheme] = {
+    "rate": rate.SCHEME,
+}
+
+
+def find_scheme(coding: str | CodingScheme) -> CodingScheme:
+    """Return a coding scheme by name, or the scheme itself; raise ParameterError if the name is unknown."""
+    if isinstance(coding, CodingScheme):
+        return coding
+    if coding not in SCHEMES:
+        raise ParameterError(f"coding {coding!r} is unknown; choose one of {', '.join(SCHEMES)}")
+    return SCHEMES[coding]
+
+
+def resolve_parameters(
+    scheme: CodingScheme, given: Mapping[str, object], populations: list[str]
+) -> dict[str, dict[str, float]]:
+    """Return the value of every parameter of a code for every population.
+
+    Parameters
+    ----------
+    scheme : CodingScheme
+    given : mapping
+        For some parameters a number, or where the parameter allows it a mapping of population to number or a
+        sequence with one number a population, the input first.
+    populations : list of str
+        Names of all populations, the input first.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown parameter or population, or a value outside its range.
+    """
+    for name in given:
+        if name not in scheme.parameters:
+            raise ParameterError(
+                f"coding {scheme.name!r} has no parameter {name!r}; it has {', '.join(scheme.parameters)}"
+            )
+    return {name: _by_population(scheme, name, given.get(name), populations) for name in scheme.parameters}
+
+
+def _by_population(scheme: CodingScheme, name: str, value: object, populations: list[str]) -> dict[str, float]:
+    parameter = scheme.parameters[name]
+    values = dict.fromkeys(populations, parameter.default)
+    if isinstance(value, Mapping):
+        unknown = [key for key in value if key not in values]
+        if unknown:
+            raise ParameterError(f"{name} is given for {unknown[0]!r}; the populations are {', '.join(populations)}")
+        values |= value
+    elif isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1:
+        sequence = list(value)  # type: ignore[call-overload]
+        if len(sequence) != len(populations):
+            raise ParameterError(
+                f"{name} has {len(sequence)} values for {len(populations)} populations ({', '.join(populations)})"
+            )
+        values = dict(zip(populations, sequence, strict=True))
+    elif value is not None:
+        values = dict.fromkeys(populations, cast(float, value))  # checked below
+    if not parameter.per_layer and len(set(values.values())) > 1:
+        raise ParameterError(f"{name} is one value for all layers")
+    return {key: _checked(name, key, number, parameter.low, parameter.high) for key, number in values.items()}
+
+
+def _checked(name: str, population: str, value: object, low: float, high: float) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name} of {population!r} is {value!r}; a number is needed") from error
+    if not low <= number <= high:
+        raise ParameterError(f"{name} of {population!r} is {number:g}; it must lie in [{low:g}, {high:g}]")
+    return number

@@ -1,0 +1,64 @@
+"""Rate coding: an activation becomes the firing rate of an integrate-and-fire neuron.
+
+A neuron that starts from the pre-charged membrane potential (PCMP) `v_init` fires its first spike earlier, at the
+same rate.
+
+Source: Hwang et al. (2021), Front. Neurosci. 15:629000, Eqs. 2 and 3; Rueckauer et al. (2017),
+Front. Neurosci. 11:682.
+"""
+
+import numpy as np
+
+from brianconv.coding.encodings import CURRENT
+from brianconv.coding.neurons import INTEGRATE_AND_FIRE
+from brianconv.coding.readouts import SPIKE_COUNT
+from brianconv.coding.scheme import TOLERANCE, CodingScheme, Parameter
+
+ON_PRE = "v_post += w"
+PARAMETERS = {
+    "v_init": Parameter(
+        0.0, 0.0, 0.99, "pre-charged membrane potential V_pc, in thresholds", "Hwang et al. (2021), Eq. 4", True
+    ),
+    "v_threshold": Parameter(1.0, 1e-6, 1e6, "firing threshold, in normalised activations", "Eq. 2", True),
+}
+
+
+def expected_spike_count(activation: np.ndarray, n_steps: int, v_init: float = 0.0) -> np.ndarray:
+    """Return the spike count of each neuron under constant drive.
+
+    Parameters
+    ----------
+    activation : array, shape (n_neurons,)
+        Normalised activation, dimensionless, in thresholds per step.
+    n_steps : int
+        Length of the simulation in steps.
+    v_init : float
+        Pre-charged membrane potential, in thresholds, below 1.
+
+    Returns
+    -------
+    array of int, shape (n_neurons,)
+        floor(clip(activation, 0, 1) * n_steps + v_init): at most one spike a step.
+
+    Raises
+    ------
+    ValueError
+        If n_steps is below 1.
+    """
+    if n_steps < 1:
+        raise ValueError(f"n_steps is {n_steps}; a simulation has at least 1 step")
+    charge = np.clip(activation, 0.0, 1.0) * n_steps + v_init
+    return np.floor(charge + TOLERANCE["float64"]).astype(int)
+
+
+SCHEME = CodingScheme(
+    name="rate",
+    encoding=CURRENT,
+    neuron=INTEGRATE_AND_FIRE,
+    readout=SPIKE_COUNT,
+    on_pre=ON_PRE,
+    default_steps=100,
+    parameters=PARAMETERS,
+    source="Hwang et al. (2021), doi:10.3389/fnins.2021.629000",
+    expected_spike_count=expected_spike_count,
+)

@@ -1,0 +1,17 @@
+"""Readouts: how a score for each class is taken from the output population."""
+
+from brianconv.coding.scheme import Readout
+
+SPIKE_COUNT = Readout(
+    name="spike_count",
+    equations="""
+    spike_count                   : integer
+    score                         : 1
+    """,
+    on_spike="spike_count += int(step > delay)",
+    on_image="spike_count = 0",
+    evaluate="score = spike_count / clip(step - delay, 1, step)",
+    source="Hwang et al. (2021), section 'Delayed Evaluation': spikes count from step delay + 1 on",
+)
+
+READOUTS = {readout.name: readout for readout in (SPIKE_COUNT,)}

@@ -1,0 +1,276 @@
+"""Linear maps between layers: dense, convolution, average pooling and reshaping.
+
+A geometry says which neuron reaches which, and with what weight. It can be *applied* to activations, and it can
+list its *edges*, from which synapses are made. Everything here is in torch's order of axes (channel, row, column);
+`channels_last` translates to the order in which populations are laid out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from brianconv.errors import ShapeError
+
+Shape = tuple[int, ...]
+Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class Geometry(Protocol):
+    """An affine map from one layer's activations to another's."""
+
+    @property
+    def input_shape(self) -> Shape: ...
+
+    @property
+    def output_shape(self) -> Shape: ...
+
+    @property
+    def n_edges(self) -> int: ...
+
+    @property
+    def weighted(self) -> bool: ...
+
+    def apply(self, x: np.ndarray) -> np.ndarray: ...
+
+    def edges(self) -> Edges: ...
+
+    def fan_out(self) -> np.ndarray: ...
+
+    def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Geometry: ...
+
+
+def channels_last(shape: Shape) -> np.ndarray:
+    """Return, for each neuron of a population, its flat index in torch's (channel, row, column) order.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the layer: (channels, rows, columns), or (features,).
+
+    Returns
+    -------
+    array of int, shape (n_neurons,)
+        `flat_nchw[channels_last(shape)]` is in the order (row, column, channel) in which populations are laid out.
+    """
+    index = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    return np.moveaxis(index, 0, -1).ravel()
+
+
+def neuron_index(shape: Shape, position: tuple[int, ...]) -> int:
+    """Return the index within its population of the neuron at `position`, (channel, row, column) or (feature,)."""
+    moved = (*shape[1:], shape[0])
+    return int(np.ravel_multi_index((*position[1:], position[0]), moved))
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Fully connected: y = weight x + bias.
+
+    Attributes
+    ----------
+    weight : array, shape (n_post, n_pre)
+    bias : array, shape (n_post,)
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    weighted = True
+
+    @property
+    def input_shape(self) -> Shape:
+        return (self.weight.shape[1],)
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.weight.shape[0],)
+
+    @property
+    def n_edges(self) -> int:
+        return self.weight.size
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return x @ self.weight.T + self.bias
+
+    def edges(self) -> Edges:
+        n_post, n_pre = self.weight.shape
+        i = np.tile(np.arange(n_pre, dtype=np.int32), n_post)
+        j = np.repeat(np.arange(n_post, dtype=np.int32), n_pre)
+        return i, j, self.weight.ravel()
+
+    def fan_out(self) -> np.ndarray:
+        """Return the number of edges of each input, flat in torch's order."""
+        return np.full(self.weight.shape[1], self.weight.shape[0])
+
+    def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Dense:
+        """Return the map between activations divided by their scales, each one number or one a neuron."""
+        post = np.broadcast_to(np.ravel(output_scale), self.output_shape)
+        pre = np.broadcast_to(np.ravel(input_scale), self.input_shape)
+        return replace(self, weight=self.weight * pre / post[:, None], bias=self.bias / post)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """Two-dimensional convolution with zero padding, as torch's Conv2d.
+
+    Attributes
+    ----------
+    weight : array, shape (channels_out, channels_in / groups, rows, columns)
+    bias : array, shape (channels_out,)
+    input_shape : (channels, rows, columns)
+    stride, dilation : (rows, columns)
+    padding : ((top, bottom), (left, right))
+    groups : int
+    pooling : bool
+        True for an average pooling, which is a convolution of each channel with a constant kernel.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    input_shape: Shape
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    pooling: bool = False
+
+    def __post_init__(self) -> None:
+        expected = self.weight.shape[1] * self.groups
+        if len(self.input_shape) != 3 or self.input_shape[0] != expected:
+            raise ShapeError(f"expects {expected} input channels as (channels, rows, columns), got {self.input_shape}")
+        if min(self.output_shape) < 1:
+            raise ShapeError(
+                f"the kernel {self.weight.shape[2:]} is larger than its padded input {self.input_shape}: "
+                "no output would be left"
+            )
+
+    @property
+    def weighted(self) -> bool:
+        return not self.pooling
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.weight.shape[0], *(self._output_length(axis) for axis in (0, 1)))
+
+    def _output_length(self, axis: int) -> int:
+        padded = self.input_shape[1 + axis] + sum(self.padding[axis])
+        reach = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
+        return (padded - reach) // self.stride[axis] + 1
+
+    @cached_property
+    def _taps(self) -> tuple[np.ndarray, np.ndarray]:
+        """For rows and columns: (kernel offset, output position, input position) of every tap inside the input."""
+        return self._axis_taps(0), self._axis_taps(1)
+
+    def _axis_taps(self, axis: int) -> np.ndarray:
+        kernel, output = np.mgrid[: self.weight.shape[2 + axis], : self._output_length(axis)]
+        position = output * self.stride[axis] - self.padding[axis][0] + kernel * self.dilation[axis]
+        inside = (position >= 0) & (position < self.input_shape[1 + axis])
+        return np.stack([kernel[inside], output[inside], position[inside]])
+
+    @property
+    def n_edges(self) -> int:
+        rows, columns = self._taps
+        return rows.shape[1] * columns.shape[1] * self.weight.shape[0] * self.weight.shape[1]
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        padded = np.pad(x, ((0, 0), (0, 0), *self.padding))
+        reach = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.weight.shape[2:], strict=True)]
+        windows = sliding_window_view(padded, reach, axis=(2, 3))  # type: ignore[call-overload]
+        windows = windows[:, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]]
+        inputs = np.split(windows, self.groups, axis=1)
+        weights = np.split(self.weight, self.groups, axis=0)
+        parts = [np.tensordot(a, w, axes=((1, 4, 5), (1, 2, 3))) for a, w in zip(inputs, weights, strict=True)]
+        return np.moveaxis(np.concatenate(parts, axis=-1) + self.bias, -1, 1)
+
+    def edges(self) -> Edges:
+        (ky, oy, iy), (kx, ox, ix) = (taps[:, :, None] for taps in self._taps)
+        kx, ox, ix = kx.T, ox.T, ix.T
+        n_out, n_in = self.weight.shape[:2]
+        c_out, c_local = np.arange(n_out)[:, None], np.arange(n_in)
+        c_in = c_local + c_out // (n_out // self.groups) * n_in
+        flat_in = iy * self.input_shape[2] + ix
+        flat_out = oy * self.output_shape[2] + ox
+        i = flat_in[..., None, None] + c_in * np.prod(self.input_shape[1:])
+        j = flat_out[..., None, None] + np.broadcast_to(c_out, c_in.shape) * np.prod(self.output_shape[1:])
+        w = self.weight[c_out, c_local, ky[..., None, None], kx[..., None, None]]
+        return i.ravel().astype(np.int32), j.ravel().astype(np.int32), w.ravel()
+
+    def fan_out(self) -> np.ndarray:
+        """Return the number of edges of each input, flat in torch's order; fewer at the borders."""
+        rows, columns = (
+            np.bincount(taps[2], minlength=length)
+            for taps, length in zip(self._taps, self.input_shape[1:], strict=True)
+        )
+        per_channel = np.outer(rows, columns) * (self.weight.shape[0] // self.groups)
+        return np.tile(per_channel.ravel(), self.input_shape[0])
+
+    def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Convolution:
+        """Return the map between activations divided by their scales, each one number or one a channel."""
+        post = self._by_channel(output_scale, self.output_shape)
+        pre = self._by_channel(input_scale, self.input_shape).reshape(self.groups, -1)
+        per_output = np.repeat(pre, self.weight.shape[0] // self.groups, axis=0)
+        weight = self.weight * per_output[:, :, None, None] / post[:, None, None, None]
+        return replace(self, weight=weight, bias=self.bias / post)
+
+    @staticmethod
+    def _by_channel(scale: np.ndarray, shape: Shape) -> np.ndarray:
+        if scale.ndim == 3 and scale.shape[1:] != (1, 1):
+            raise ShapeError("a convolution cannot take one scale a neuron: normalise per layer, not per channel")
+        return np.broadcast_to(np.ravel(scale), shape[:1])
+
+
+def average_pooling(
+    input_shape: Shape, kernel_size: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int] = (0, 0)
+) -> Convolution:
+    """Return average pooling over (channels, rows, columns); padded zeros count in the average."""
+    if len(input_shape) != 3:
+        raise ShapeError(f"expects an input of shape (channels, rows, columns), got {input_shape}")
+    channels = input_shape[0]
+    return Convolution(
+        weight=np.full((channels, 1, *kernel_size), 1.0 / np.prod(kernel_size)),
+        bias=np.zeros(channels),
+        input_shape=input_shape,
+        stride=stride,
+        padding=((padding[0], padding[0]), (padding[1], padding[1])),
+        groups=channels,
+        pooling=True,
+    )
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """A new shape for the same values, in torch's row-major order."""
+
+    input_shape: Shape
+    output_shape: Shape
+
+    weighted = False
+
+    @property
+    def n_edges(self) -> int:
+        return int(np.prod(self.input_shape))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(x), *self.output_shape)
+
+    def edges(self) -> Edges:
+        same = np.arange(self.n_edges, dtype=np.int32)
+        return same, same, np.ones(self.n_edges)
+
+    def fan_out(self) -> np.ndarray:
+        return np.ones(self.n_edges, dtype=int)
+
+    def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Reshape:
+        raise ShapeError("a reshape carries no weights and cannot be scaled")
+
+    def scale_through(self, scale: np.ndarray) -> np.ndarray:
+        """Return a scale of the input as a scale of the output."""
+        if scale.size == 1:
+            return scale
+        return np.broadcast_to(scale, self.input_shape).reshape(self.output_shape)

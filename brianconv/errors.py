@@ -1,0 +1,44 @@
+"""The errors that brianconv raises, each of which is also the built-in error of its kind."""
+
+
+class BrianconvError(Exception):
+    """Base class of all errors that a user can cause and mend."""
+
+
+class UnsupportedLayerError(BrianconvError, NotImplementedError):
+    """A module or operation of the torch network has no spiking equivalent here."""
+
+
+class ShapeError(BrianconvError, ValueError):
+    """An array or a layer has a shape that does not fit its neighbours."""
+
+
+class ParameterError(BrianconvError, ValueError):
+    """A parameter is unknown or outside its range."""
+
+
+class DataError(BrianconvError, ValueError):
+    """Images, labels or weights are missing, empty or contain impossible values."""
+
+
+class UnknownLayerError(BrianconvError, KeyError):
+    """A layer was asked for by a name that the network does not have."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MemoryLimitError(BrianconvError, MemoryError):
+    """The network does not fit the free memory of the machine."""
+
+
+class CompilerError(BrianconvError, RuntimeError):
+    """The C++ compiler is missing, or it failed."""
+
+
+class SimulationError(BrianconvError, RuntimeError):
+    """A simulation broke off before it was complete."""
+
+
+class OutputError(BrianconvError, OSError):
+    """A result cannot be written where the user wants it."""

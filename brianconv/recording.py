@@ -1,0 +1,245 @@
+"""What a simulation leaves behind: plain NumPy arrays, in torch's order of neurons, saved as npz and json."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from brianconv.errors import DataError, OutputError, UnknownLayerError
+
+LATENCY_SHARES = ("99.0", "99.5", "99.9")
+
+
+@dataclass(frozen=True, eq=False)
+class Spikes:
+    """Spikes of one population, in the order in which they were fired.
+
+    Attributes
+    ----------
+    image, step, neuron : arrays of int, shape (n_spikes,)
+        Index of the image, step within it (from 1), and neuron in torch's flat (channel, row, column) order.
+    """
+
+    image: np.ndarray
+    step: np.ndarray
+    neuron: np.ndarray
+
+    def of_image(self, image: int) -> Spikes:
+        """Return the spikes of one image."""
+        chosen = self.image == image
+        return Spikes(self.image[chosen], self.step[chosen], self.neuron[chosen])
+
+    def dense(self, n_images: int, n_steps: int, n_neurons: int) -> np.ndarray:
+        """Return a boolean array of shape (n_images, n_steps, n_neurons)."""
+        fired = np.zeros((n_images, n_steps, n_neurons), dtype=bool)
+        fired[self.image, self.step - 1, self.neuron] = True
+        return fired
+
+
+@dataclass(frozen=True, eq=False)
+class Potentials:
+    """Membrane potentials of chosen neurons of one population, sampled after integration and before the reset.
+
+    Attributes
+    ----------
+    neurons : array of int, shape (n_recorded,)
+        In torch's flat order.
+    values : array, shape (n_images, n_steps, n_recorded)
+        In thresholds; NaN after an image was decided.
+    """
+
+    neurons: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The outcome of a simulation of many images.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        Names of the populations, the input first.
+    scores : array, shape (n_images, n_steps, n_classes)
+        NaN after an image was decided.
+    spike_counts, synaptic_operations : arrays of int, shape (n_steps, n_layers)
+        Summed over images.
+    steps : array of int, shape (n_images,)
+        Number of steps that each image took.
+    delay : int
+        Steps that did not count (delayed evaluation); there is no decision before step delay + 1.
+    ann_scores : array, shape (n_images, n_classes)
+        Output of the network before conversion.
+    shapes : mapping of str to tuple
+        Shape of each population, (channels, rows, columns) or (features,).
+    spikes : mapping of str to Spikes
+    potentials : mapping of str to Potentials
+    timing : mapping of str to float
+        Seconds: build_s, simulate_s.
+    """
+
+    layers: tuple[str, ...]
+    scores: np.ndarray
+    spike_counts: np.ndarray
+    synaptic_operations: np.ndarray
+    steps: np.ndarray
+    delay: int
+    ann_scores: np.ndarray
+    shapes: Mapping[str, tuple[int, ...]]
+    spikes: Mapping[str, Spikes] = field(default_factory=dict)
+    potentials: Mapping[str, Potentials] = field(default_factory=dict)
+    timing: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def n_images(self) -> int:
+        return self.scores.shape[0]
+
+    @property
+    def n_steps(self) -> int:
+        return self.scores.shape[1]
+
+    @property
+    def decisions_by_step(self) -> np.ndarray:
+        """Class decided on at each step, shape (n_images, n_steps); an early decision stands for all later steps."""
+        last = np.minimum(np.arange(self.n_steps), self.steps[:, None] - 1)
+        held = np.take_along_axis(self.scores, last[..., None], axis=1)
+        return held.argmax(axis=2)
+
+    @property
+    def decisions(self) -> np.ndarray:
+        """Class decided on for each image, shape (n_images,)."""
+        return self.decisions_by_step[:, -1]
+
+    @property
+    def spikes_per_image(self) -> float:
+        return float(self.spike_counts.sum() / self.n_images)
+
+    def spikes_of(self, layer: str) -> Spikes:
+        """Return the recorded spikes of a layer; raise UnknownLayerError if they were not recorded."""
+        if layer not in self.spikes:
+            raise UnknownLayerError(
+                f"the spikes of {layer!r} were not recorded; recorded are: {', '.join(self.spikes) or 'none'}"
+            )
+        return self.spikes[layer]
+
+    def accuracy_by_step(self, labels: np.ndarray) -> np.ndarray:
+        """Return the share of correct decisions at each step, shape (n_steps,); 0 while no step counts yet."""
+        self._check_labels(labels)
+        correct = (self.decisions_by_step == np.asarray(labels)[:, None]).mean(axis=0)
+        correct[: self.delay] = 0.0
+        return correct
+
+    def accuracy(self, labels: np.ndarray) -> float:
+        """Return the share of correct decisions at the end."""
+        return float(self.accuracy_by_step(labels)[-1])
+
+    def ann_accuracy(self, labels: np.ndarray) -> float:
+        """Return the share of correct decisions of the network before conversion."""
+        self._check_labels(labels)
+        return float((self.ann_scores.argmax(axis=1) == np.asarray(labels)).mean())
+
+    def latency_steps(self, labels: np.ndarray) -> dict[str, int | None]:
+        """Return the first step at which the accuracy reaches 99.0, 99.5 and 99.9 % of the ANN's, or None.
+
+        This is Hwang et al. (2021)'s definition of t99.0 %, t99.5 % and t99.9 %.
+        """
+        by_step, target = self.accuracy_by_step(labels), self.ann_accuracy(labels)
+        latencies: dict[str, int | None] = {}
+        for share in LATENCY_SHARES:
+            reached = np.flatnonzero(by_step >= target * float(share) / 100 - 1e-12)
+            latencies[share] = int(reached[0]) + 1 if reached.size else None
+        return latencies
+
+    def _check_labels(self, labels: np.ndarray) -> None:
+        if len(labels) != self.n_images:
+            raise DataError(f"there are {len(labels)} labels for {self.n_images} images")
+
+    def save(self, folder: str | Path) -> None:
+        """Write `recording.npz` and `recording.json` into a folder, each completely or not at all."""
+        arrays: dict[str, np.ndarray] = {
+            name: getattr(self, name)
+            for name in ("scores", "spike_counts", "synaptic_operations", "steps", "ann_scores")
+        }
+        for layer, spikes in self.spikes.items():
+            columns = [spikes.image, spikes.step, spikes.neuron]
+            arrays[f"spikes/{layer}"] = np.stack(columns, axis=1).astype(np.int32)
+        for layer, potentials in self.potentials.items():
+            arrays[f"potentials/{layer}"] = potentials.values
+            arrays[f"potential_neurons/{layer}"] = potentials.neurons
+        about = {
+            "layers": list(self.layers),
+            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "delay": self.delay,
+            "timing": dict(self.timing),
+        }
+        folder = writable_folder(folder)
+        write_atomically(folder / "recording.npz", lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
+        write_json(folder / "recording.json", about)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Recording:
+        """Read what `save` wrote."""
+        about = json.loads((Path(folder) / "recording.json").read_text())
+        with np.load(Path(folder) / "recording.npz", allow_pickle=False) as arrays:
+            return cls(
+                layers=tuple(about["layers"]),
+                shapes={name: tuple(shape) for name, shape in about["shapes"].items()},
+                delay=about["delay"],
+                timing=about["timing"],
+                spikes={
+                    name.removeprefix("spikes/"): Spikes(*arrays[name].T)
+                    for name in arrays.files
+                    if name.startswith("spikes/")
+                },
+                potentials={
+                    (layer := name.removeprefix("potentials/")): Potentials(
+                        arrays[f"potential_neurons/{layer}"], arrays[name]
+                    )
+                    for name in arrays.files
+                    if name.startswith("potentials/")
+                },
+                **{
+                    name: arrays[name]
+                    for name in ("scores", "spike_counts", "synaptic_operations", "steps", "ann_scores")
+                },
+            )
+
+
+def writable_folder(folder: str | Path) -> Path:
+    """Create a folder if need be and return it; raise OutputError if nothing can be written there."""
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write into {str(path)!r} ({error.strerror}); choose another --out folder") from error
+    return path
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file under a temporary name and rename it when it is complete."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, completely or not at all."""
+    text = json.dumps(content, indent=2) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))

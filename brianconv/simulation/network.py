@@ -1,0 +1,324 @@
+"""Build the Brian2 objects of a spiking network: populations, synapses, schedule and monitors.
+
+All layers are updated in order within one step, so that a spike of one layer reaches the next one in the same step:
+every layer has its own slots in `Network.schedule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from brian2 import (
+    Clock,
+    Network,
+    NeuronGroup,
+    SpikeMonitor,
+    StateMonitor,
+    Synapses,
+    linked_var,
+    ms,
+)
+from brian2.core.base import BrianObject
+from brian2.units.fundamentalunits import Quantity, have_same_dimensions
+
+from brianconv.coding.scheme import NeuronModel
+from brianconv.conversion.geometry import channels_last
+from brianconv.conversion.graph import INPUT
+from brianconv.conversion.normalization import check_images
+from brianconv.errors import ParameterError
+from brianconv.simulation.memory import check_synapse_memory
+from brianconv.simulation.readout import generated, operations
+from brianconv.simulation.synapses.explicit import connect_explicit
+from brianconv.spiking import HOLD, SpikingNetwork, tolerance
+
+LAYER_SLOTS = ("integrate", "thresholds", "synapses", "resets")
+SCHEDULE_EQUATIONS = """
+step     : integer (shared)
+image    : integer (shared)
+n_steps  : integer (shared, constant)
+n_images : integer (shared, constant)
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run needs besides the network and the images; none of it is compiled in.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps an image.
+    delay : int
+        Delayed evaluation: output spikes count from step delay + 1 on (Hwang et al. 2021).
+    skip : int
+        Steps at the beginning during which the output neither integrates nor fires.
+    """
+
+    n_steps: int
+    delay: int = 0
+    skip: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1:
+            raise ParameterError(f"n_steps is {self.n_steps}; an image lasts at least 1 step")
+        for name in ("delay", "skip"):
+            value = getattr(self, name)
+            if not 0 <= value < self.n_steps:
+                raise ParameterError(f"{name} is {value}; it must lie in [0, n_steps) = [0, {self.n_steps})")
+
+
+@dataclass(eq=False)
+class BrianNetwork:
+    """A spiking network as Brian2 objects, each under the name of its torch module.
+
+    Attributes
+    ----------
+    spiking : SpikingNetwork
+    network : brian2.Network
+        Contains all objects below; add your own monitors to it.
+    schedule : NeuronGroup
+        One element that holds the shared counters ``step`` and ``image``.
+    populations : dict of str to NeuronGroup
+    connections : dict of str to Synapses
+        Named ``conv1_to_conv2``.
+    score_monitor : StateMonitor
+        The score of every output neuron at the end of every step.
+    spike_monitors, potential_monitors : dict of str to monitor
+        What was asked for; potentials are sampled before the reset.
+    counters : dict of str to SpikeCounter
+        Spikes and synaptic operations of every step, in generated code; at run time they are in `tally`.
+    """
+
+    spiking: SpikingNetwork
+    dtype: str
+    dt: Quantity
+    network: Network
+    schedule: NeuronGroup
+    populations: dict[str, NeuronGroup] = field(default_factory=dict)
+    connections: dict[str, Synapses] = field(default_factory=dict)
+    score_monitor: StateMonitor = field(init=False)
+    image_sequence: BrianObject = field(init=False)
+    image_end: BrianObject = field(init=False)
+    counters: dict[str, BrianObject] = field(default_factory=dict)
+    spike_monitors: dict[str, SpikeMonitor] = field(default_factory=dict)
+    potential_monitors: dict[str, StateMonitor] = field(default_factory=dict)
+    images: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    empty_queues: dict[str, Any] = field(default_factory=dict)
+    tally: operations.Tally = field(default_factory=operations.Tally)
+
+    @cached_property
+    def fan_out(self) -> dict[str, np.ndarray]:
+        """Number of synapses that leave each neuron, by population, as laid out there."""
+        graph = self.spiking.graph
+        none = {name: np.zeros(int(np.prod(shape)), dtype=np.int64) for name, shape in graph.shapes.items()}
+        return {name: sum((c.fan_out for c in graph.outgoing(name)), none[name]) for name in graph.names}
+
+    @property
+    def output(self) -> NeuronGroup:
+        return self.populations[self.spiking.output]
+
+    def add(self, *objects: BrianObject) -> None:
+        """Add objects to the network."""
+        self.network.add(*objects)
+
+    def present(self, images: np.ndarray, settings: Settings | int, spiking: SpikingNetwork | None = None) -> Quantity:
+        """Lay out images and settings for the next run, and return how long it takes.
+
+        Parameters
+        ----------
+        images : array, shape (n_images, channels, rows, columns)
+            In [0, 1].
+        settings : Settings or int
+            An int is the number of steps an image.
+        spiking : SpikingNetwork, optional
+            The same network with other parameter values.
+
+        Returns
+        -------
+        Quantity
+            Duration for `network.run`.
+        """
+        settings = settings if isinstance(settings, Settings) else Settings(settings)
+        self.images = layout_images(self.spiking, images)
+        for name, value in parameter_values(spiking or self.spiking, settings, len(self.images)).items():
+            owner, variable = name.split(".")
+            group = self.schedule if owner == self.schedule.name else self.populations[owner]
+            setattr(group, variable, value)
+        self.schedule.step = settings.n_steps  # the first step belongs to the next image
+        self.schedule.image = -1
+        self.tally = operations.Tally()
+        return len(self.images) * settings.n_steps * self.dt
+
+
+def layout_images(spiking: SpikingNetwork, images: np.ndarray) -> np.ndarray:
+    """Check images and return them as (n_images, n_pixels), as the input population is laid out."""
+    shape = spiking.graph.input_shape
+    images = np.asarray(images)
+    check_images(images, shape, "images")
+    return np.ascontiguousarray(images.reshape(len(images), -1)[:, channels_last(shape)], dtype=np.float64)
+
+
+def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int) -> dict[str, float | int]:
+    """Return the value of every shared parameter of the network, as 'group.variable'."""
+    values: dict[str, float | int] = {"schedule.n_steps": settings.n_steps, "schedule.n_images": n_images}
+    values |= {f"{spiking.output}.delay": settings.delay, f"{spiking.output}.skip": settings.skip}
+    for parameter, by_population in spiking.parameters.items():
+        used = {name: value for name, value in by_population.items() if parameter in spiking.model(name).equations}
+        values |= {f"{name}.{parameter}": value for name, value in used.items()}
+    return values
+
+
+def build_network(
+    spiking: SpikingNetwork,
+    *,
+    dtype: str = "float64",
+    dt: Quantity = 1 * ms,
+    record_spikes: Sequence[str] = (),
+    record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None] = (),
+) -> BrianNetwork:
+    """Build the Brian2 network for the active device; nothing has run yet.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    dtype : {"float64", "float32"}
+    dt : Quantity
+        Length of a step.
+    record_spikes : sequence of str
+        Populations whose spikes are recorded.
+    record_potentials : sequence of str, or mapping of str to neuron indices
+        Populations whose membrane potentials are recorded before the reset, and which neurons (in torch's flat
+        channel, row, column order; None for all).
+
+    Raises
+    ------
+    UnknownLayerError
+        If a layer to record does not exist.
+    MemoryLimitError
+        If the synapses do not fit the free memory.
+    """
+    neurons = checked_recordings(spiking, record_spikes, record_potentials)
+    tolerance(dtype)
+    if not have_same_dimensions(dt, ms) or dt <= 0 * ms:
+        raise ParameterError(f"dt is {dt}; it is a positive time such as 1*ms")
+    check_synapse_memory(spiking.graph, dtype)
+    clock = Clock(dt=dt, name="brianconv_clock")
+    schedule = NeuronGroup(1, SCHEDULE_EQUATIONS, clock=clock, name="schedule")
+    brian = BrianNetwork(spiking, dtype, dt, Network(name="brianconv_network"), schedule)
+    brian.network.schedule = _slots(len(spiking.populations))
+    brian.add(schedule)
+    for index, name in enumerate(spiking.populations):
+        _add_population(brian, index, name)
+    for layer in spiking.graph.layers:
+        _add_connections(brian, layer.name)
+    _add_output_operations(brian)
+    _add_monitors(brian, record_spikes, neurons)
+    (generated if generated.is_standalone() else operations).add_operations(brian)
+    return brian
+
+
+def checked_recordings(
+    spiking: SpikingNetwork,
+    record_spikes: Sequence[str],
+    record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None],
+) -> dict[str, np.ndarray]:
+    """Return, for each population whose potential is recorded, its neurons in torch's flat order."""
+    if isinstance(record_spikes, str) or isinstance(record_potentials, str):
+        raise ParameterError("layers to record are a list of names, such as ['conv1']")
+    for name in (*record_spikes, *record_potentials):
+        spiking.check_population(name)
+    if not isinstance(record_potentials, Mapping):
+        record_potentials = dict.fromkeys(record_potentials)
+    return {name: _checked_neurons(spiking, name, chosen) for name, chosen in record_potentials.items()}
+
+
+def _checked_neurons(spiking: SpikingNetwork, name: str, chosen: Sequence[int] | None) -> np.ndarray:
+    n_neurons = int(np.prod(spiking.graph.shapes[name]))
+    neurons = np.arange(n_neurons) if chosen is None else np.asarray(chosen, dtype=int)
+    if neurons.ndim != 1 or neurons.size == 0 or neurons.min() < 0 or neurons.max() >= n_neurons:
+        raise ParameterError(f"neurons to record of {name!r} must be a list of indices in [0, {n_neurons - 1}]")
+    return neurons
+
+
+def _slots(n_populations: int) -> list[str]:
+    layers = [f"{slot}_{index}" for index in range(n_populations) for slot in LAYER_SLOTS]
+    return ["start", "groups", *layers, "thresholds", "synapses", "resets", "end"]
+
+
+def _slot(kind: str, index: int) -> str:
+    return f"{kind}_{index}"
+
+
+def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
+    spiking = brian.spiking
+    model = spiking.model(name)
+    group = NeuronGroup(
+        int(np.prod(spiking.graph.shapes[name])),
+        model.equations,
+        method=model.method,
+        threshold=model.threshold,
+        reset=model.reset,
+        refractory=model.refractory or False,
+        namespace={"tolerance": tolerance(brian.dtype), **model.namespace},
+        dtype=getattr(np, brian.dtype),
+        clock=brian.schedule.clock,
+        name=name,
+    )
+    if "step" in group.equations:
+        group.step = linked_var(brian.schedule, "step")
+    if name != INPUT:
+        group.drive = spiking.graph.layer(name).bias.ravel()[channels_last(spiking.graph.shapes[name])]
+    group.state_updater.when = _slot("integrate", index)
+    group.thresholder["spike"].when = _slot("thresholds", index)
+    group.resetter["spike"].when = _slot("resets", index)
+    brian.populations[name] = group
+    brian.add(group, generated.OnImage(group, _initial_statements(model), brian.schedule))
+
+
+def _initial_statements(model: NeuronModel) -> str:
+    awake = "\nnot_refractory = True\nlastspike = -1e4*second" if model.refractory else ""
+    return model.on_image + awake
+
+
+def _add_connections(brian: BrianNetwork, name: str) -> None:
+    layer, spiking = brian.spiking.graph.layer(name), brian.spiking
+    for connection in layer.connections:
+        synapses = connect_explicit(
+            connection,
+            brian.populations[connection.source],
+            brian.populations[name],
+            spiking.scheme.on_pre,
+            spiking.synaptic_delay.get(name, 0) * brian.dt,
+            _slot("synapses", spiking.populations.index(connection.source)),
+            getattr(np, brian.dtype),
+        )
+        brian.connections[synapses.name] = synapses
+        brian.add(synapses)
+
+
+def _add_output_operations(brian: BrianNetwork) -> None:
+    output, last = brian.output, len(brian.populations) - 1
+    output.run_regularly(HOLD, when=_slot("integrate", last), order=1, clock=output.clock, name="hold_output")
+    output.run_regularly(brian.spiking.scheme.readout.evaluate, when="end", clock=output.clock, name="evaluate_output")
+
+
+def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Mapping[str, np.ndarray]) -> None:
+    for name in record_spikes:
+        brian.spike_monitors[name] = SpikeMonitor(brian.populations[name], name=f"{name}_spikes")
+    for name, chosen in neurons.items():
+        order = channels_last(brian.spiking.graph.shapes[name])
+        place = np.argsort(order)[chosen]
+        slot = _slot("thresholds", brian.spiking.populations.index(name))
+        brian.potential_monitors[name] = StateMonitor(
+            brian.populations[name], "v", record=place, when=slot, order=1, clock=brian.schedule.clock,
+            name=f"{name}_potentials",
+        )  # fmt: skip
+    order = np.argsort(channels_last(brian.spiking.graph.output.shape))
+    brian.score_monitor = StateMonitor(
+        brian.output, "score", record=order, when="end", order=1, clock=brian.schedule.clock, name="output_scores"
+    )
+    brian.add(brian.score_monitor, *brian.spike_monitors.values(), *brian.potential_monitors.values())

@@ -1,0 +1,257 @@
+"""Compile the generated C++ of a network once, and run the program on any images and parameter values.
+
+A program is stored under the hash of its generated sources and compiler flags. Weights, images and parameter values
+are files and arguments that it reads at start, so that other weights of the same structure need no compilation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from brian2 import device, get_device, set_device
+from brian2.codegen.cpp_prefs import get_compiler_and_args
+from brian2.core.variables import DynamicArrayVariable
+from brian2.devices.device import reset_device
+from filelock import FileLock
+
+from brianconv.errors import CompilerError, ParameterError, SimulationError
+from brianconv.simulation.network import BrianNetwork, Settings, build_network, layout_images, parameter_values
+from brianconv.spiking import SpikingNetwork
+
+LONGEST_RUN_STEPS = 10**9
+WRITE_RESULTS = """
+{
+    using namespace brian;
+%s
+}
+return 0;  // only the results are wanted, not the state of every array
+"""
+WRITE_1D = """    {
+        std::ofstream file(results_dir + "%(name)s", std::ios::binary);
+        file.write(reinterpret_cast<const char *>(%(array)s.data()), %(array)s.size() * sizeof(%(array)s[0]));
+        if (!file) { std::cerr << "cannot write " << results_dir << "%(name)s" << std::endl; return 4; }
+    }"""
+WRITE_2D = """    {
+        std::ofstream file(results_dir + "%(name)s", std::ios::binary);
+        for (int row = 0; row < %(array)s.n; row++)
+            file.write(reinterpret_cast<const char *>(&%(array)s(row, 0)), %(array)s.m * sizeof(%(array)s(0, 0)));
+        if (!file) { std::cerr << "cannot write " << results_dir << "%(name)s" << std::endl; return 4; }
+    }"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One array that a program writes: its dtype, and its row length if it has rows."""
+
+    dtype: str
+    columns: int | None
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled programs: $BRIANCONV_CACHE, or brianconv in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("BRIANCONV_CACHE") or Path(base) / "brianconv")
+
+
+class Program:
+    """A compiled network with its weights.
+
+    Make one with `compile_network`; it can be run any number of times, with other images, steps and parameter values.
+
+    Attributes
+    ----------
+    spiking : SpikingNetwork
+    folder : Path
+        Where the executable lies.
+    data : Path
+        Folder of the weights and biases of this network, as the program reads them; deleted with the object.
+    """
+
+    def __init__(self, spiking: SpikingNetwork, folder: Path, data: Path, results: Mapping[str, Result]) -> None:
+        self.spiking = spiking
+        self.folder = folder
+        self.data = data
+        self.results = results
+        weakref.finalize(self, shutil.rmtree, data, ignore_errors=True)
+
+    def run(
+        self,
+        spiking: SpikingNetwork,
+        images: np.ndarray,
+        settings: Settings,
+        progress: Callable[[int], None] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Run the program and return the arrays it writes.
+
+        Parameters
+        ----------
+        spiking : SpikingNetwork
+            The compiled network, perhaps with other parameter values.
+        images : array, shape (n_images, channels, rows, columns)
+        settings : Settings
+        progress : callable, optional
+            Called with the number of images done so far.
+
+        Raises
+        ------
+        SimulationError
+            If the program fails.
+        """
+        rows = layout_images(spiking, images)
+        values = parameter_values(spiking, settings, len(rows))
+        values |= {"schedule.step": settings.n_steps, "schedule.image": -1}
+        arguments = [f"{name}={value!r}" for name, value in values.items()]
+        with tempfile.TemporaryDirectory(prefix="results_", dir=self.data) as folder:
+            rows.tofile(Path(folder) / "images")
+            _run([str(self.folder / "main"), "--results_dir", f"{folder}/", *arguments], self.data, progress)
+            return {name: _read(Path(folder) / name, result) for name, result in self.results.items()}
+
+
+def _run(command: list[str], folder: Path, progress: Callable[[int], None] | None) -> None:
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
+        try:
+            for line in process.stdout or ():
+                if progress and line.startswith("images "):
+                    progress(int(line.split()[1]))
+            process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        errors.seek(0)
+        if process.returncode:
+            reason = errors.read().strip() or _signal_name(process.returncode)
+            raise SimulationError(f"the generated program failed: {reason}")
+
+
+def _signal_name(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _read(path: Path, result: Result) -> np.ndarray:
+    array = np.fromfile(path, dtype=result.dtype)
+    return array if result.columns is None else array.reshape(-1, result.columns)
+
+
+def compile_network(spiking: SpikingNetwork, **build: Any) -> Program:
+    """Generate and compile the C++ program of a network, or find it compiled.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    **build
+        Arguments of `build_network`: dtype, dt, record_spikes, record_potentials.
+
+    Raises
+    ------
+    CompilerError
+        If there is no C++ compiler or make, or compilation fails.
+    """
+    check_compiler()
+    if type(get_device()).__name__ != "RuntimeDevice":
+        raise ParameterError(
+            "Brian2's device is set to C++ standalone; brianconv generates its programs itself: "
+            "call brian2.reset_device() first, or use build_network() to build within your own program"
+        )
+    data = Path(tempfile.mkdtemp(prefix="brianconv_"))
+    source = data / "source"
+    try:
+        results = _generate(spiking, source, build)
+        shutil.move(source / "static_arrays", data / "static_arrays")
+        folder = _compiled(source)
+        shutil.rmtree(source)
+    except BaseException:
+        shutil.rmtree(data, ignore_errors=True)
+        raise
+    return Program(spiking, folder, data, results)
+
+
+def check_compiler() -> None:
+    """Raise CompilerError unless there are a C++ compiler and make."""
+    compiler = os.environ.get("CXX") or "g++"
+    for command, package in ((compiler, "g++"), ("make", "make")):
+        if shutil.which(command) is None:
+            raise CompilerError(
+                f"{command} was not found, which C++ standalone mode needs: install it "
+                f"(Debian: apt-get install {package}), or use mode='runtime'"
+            )
+
+
+def _generate(spiking: SpikingNetwork, folder: Path, build: Mapping[str, Any]) -> dict[str, Result]:
+    set_device("cpp_standalone", build_on_run=False, directory=str(folder))
+    try:
+        brian = build_network(spiking, **build)
+        results = _write_only_results(brian)
+        brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={})
+        device.build(directory=str(folder), compile=False, run=False)
+        return results
+    finally:
+        get_device().reinit()
+        reset_device()
+
+
+def _write_only_results(brian: BrianNetwork) -> dict[str, Result]:
+    variables: dict[str, DynamicArrayVariable] = {"steps": brian.image_end.variables["steps"]}
+    for name, counter in brian.counters.items():
+        variables[f"spikes_{name}"] = counter.variables["spikes"]
+        variables[f"operations_{name}"] = counter.variables["operations"]
+    for name, spikes in brian.spike_monitors.items():
+        variables[f"spike_neuron_{name}"] = spikes.variables["i"]
+        variables[f"spike_time_{name}"] = spikes.variables["t"]
+    columns = {"scores": len(brian.score_monitor.record)}
+    variables["scores"] = brian.score_monitor.variables["score"]
+    for name, potentials in brian.potential_monitors.items():
+        columns[f"potential_{name}"] = len(potentials.record)
+        variables[f"potential_{name}"] = potentials.variables["v"]
+    blocks = [
+        (WRITE_2D if name in columns else WRITE_1D)
+        % {"name": name, "array": get_device().get_array_name(variable, access_data=False)}
+        for name, variable in variables.items()
+    ]
+    device.insert_code("before_end", WRITE_RESULTS % "\n".join(blocks))
+    return {name: Result(np.dtype(v.dtype).str, columns.get(name)) for name, v in variables.items()}
+
+
+def _compiled(source: Path) -> Path:
+    """Return the folder of the compiled program for these sources; compile it there if it is not there yet."""
+    folder = cache_folder() / "programs" / _digest(source)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "main").exists():
+            _make(source)
+            shutil.rmtree(folder, ignore_errors=True)
+            staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".staging_"))
+            shutil.copy(source / "main", staging / "main")
+            staging.rename(folder)
+    return folder
+
+
+def _digest(source: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(json.dumps(get_compiler_and_args()).encode())
+    return digest.hexdigest()[:32]
+
+
+def _make(source: Path) -> None:
+    jobs = os.cpu_count() or 1
+    made = subprocess.run(["make", "-j", str(jobs)], cwd=source, capture_output=True, text=True, check=False)
+    if made.returncode:
+        tail = "\n".join(made.stderr.strip().splitlines()[-20:])
+        raise CompilerError(f"the generated C++ program did not compile:\n{tail}")

@@ -1,0 +1,148 @@
+"""Readout in generated code: what operations.py does at run time, as templates of a C++ standalone program.
+
+`OnImage` serves both modes: it runs the statements of a neuron model at the first step of an image.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from brian2 import NeuronGroup, get_device
+from brian2.core.variables import Variables
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.groups.group import CodeRunner, Group
+
+if TYPE_CHECKING:
+    from brianconv.simulation.network import BrianNetwork
+
+
+COUNTERS = ("step", "image", "n_steps", "n_images")
+
+
+class ReadoutCodeObject(CPPStandaloneCodeObject):
+    """C++ standalone code object that also knows the templates of this package."""
+
+    templater = CPPStandaloneCodeObject.templater.derive("brianconv.simulation.readout")
+
+
+class OnImage(CodeRunner):
+    """Runs statements for all neurons of a group at the first step of each image.
+
+    Parameters
+    ----------
+    group : NeuronGroup
+    code : str
+        Statements such as ``v = v_init``.
+    schedule : NeuronGroup
+        Holds the counter ``step``.
+    """
+
+    def __init__(self, group: NeuronGroup, code: str, schedule: NeuronGroup) -> None:
+        standalone = is_standalone()
+        CodeRunner.__init__(
+            self,
+            group,
+            "on_image" if standalone else "stateupdate",
+            code=code,
+            clock=group.clock,
+            when="start",
+            name=f"{group.name}_on_image",
+            template_kwds={"counter": _counter_arrays(schedule)} if standalone else None,
+            codeobj_class=ReadoutCodeObject if standalone else None,
+        )
+        self.step = schedule.variables["step"]
+
+    def run(self) -> None:
+        if self.step.get_value() == 1:
+            super().run()
+
+
+class SpikeCounter(Group, CodeRunner):
+    """Counts the spikes and synaptic operations of a population in every step.
+
+    Attributes
+    ----------
+    spikes, operations : dynamic arrays of int, one entry a step
+    """
+
+    def __init__(self, source: NeuronGroup, fan_out: np.ndarray, slot: str) -> None:
+        CodeRunner.__init__(
+            self, self, "count_spikes", clock=source.clock, when=slot, name=f"{source.name}_counter",
+            codeobj_class=ReadoutCodeObject,
+        )  # fmt: skip
+        self.codeobj_class = ReadoutCodeObject
+        self.add_dependency(source)
+        self.variables = Variables(self)
+        self.variables.add_constant("N", 1)
+        self.variables.add_reference("_spikespace", source)
+        self.variables.add_constant("_n_neurons", len(source))
+        self.variables.add_array("fan_out", size=len(fan_out), dtype=np.int64, values=fan_out, constant=True)
+        self.variables.add_dynamic_array("spikes", size=0, dtype=np.int64)
+        self.variables.add_dynamic_array("operations", size=0, dtype=np.int64)
+        self._enable_group_attributes()
+
+
+class ImageSequence(Group, CodeRunner):
+    """Counts the steps and, at the end of an image, reads the next one from the file ``images``."""
+
+    def __init__(self, brian: BrianNetwork) -> None:
+        source = brian.populations["input"]
+        CodeRunner.__init__(
+            self, self, "advance", clock=source.clock, when="start", order=-1, name="advance",
+            codeobj_class=ReadoutCodeObject,
+            template_kwds={"delayed_pathways": _delayed_pathways(brian), "counter": _counter_arrays(brian.schedule)},
+        )  # fmt: skip
+        self.codeobj_class = ReadoutCodeObject
+        self.variables = Variables(self)
+        self.variables.add_constant("N", 1)
+        self.variables.add_reference("pixel", source)
+        self.variables.add_constant("_n_pixels", len(source))
+        self._enable_group_attributes()
+
+
+class ImageEnd(Group, CodeRunner):
+    """Notes how many steps an image took, and stops the program after the last one.
+
+    Attributes
+    ----------
+    steps : dynamic array of int, one entry an image
+    """
+
+    def __init__(self, brian: BrianNetwork) -> None:
+        CodeRunner.__init__(
+            self, self, "finish", clock=brian.schedule.clock, when="end", order=2, name="finish",
+            codeobj_class=ReadoutCodeObject,
+            template_kwds={"counter": _counter_arrays(brian.schedule)},
+        )  # fmt: skip
+        self.codeobj_class = ReadoutCodeObject
+        self.variables = Variables(self)
+        self.variables.add_constant("N", 1)
+        self.variables.add_dynamic_array("steps", size=0, dtype=np.int64)
+        self._enable_group_attributes()
+
+
+def add_operations(brian: BrianNetwork) -> None:
+    """Add the generated readout to a network."""
+    for index, (name, group) in enumerate(brian.populations.items()):
+        brian.counters[name] = SpikeCounter(group, brian.fan_out[name], f"resets_{index}")
+    brian.image_end = ImageEnd(brian)
+    brian.image_sequence = ImageSequence(brian)
+    brian.add(brian.image_sequence, brian.image_end, *brian.counters.values())
+
+
+def _delayed_pathways(brian: BrianNetwork) -> list[str]:
+    delays = brian.spiking.synaptic_delay
+    return [s.pre.name for s in brian.connections.values() if delays.get(s.target.name)]
+
+
+def _counter_arrays(schedule: NeuronGroup) -> dict[str, str]:
+    """Names of the C++ arrays (of one element each) that hold the shared counters."""
+    arrays = get_device().get_array_name
+    return {name: f"brian::{arrays(schedule.variables[name])}[0]" for name in COUNTERS}
+
+
+def is_standalone() -> bool:
+    """Return whether Brian2's active device generates a program instead of running."""
+    return isinstance(get_device(), CPPStandaloneDevice)

@@ -1,0 +1,22 @@
+{# USES_VARIABLES { pixel, _n_pixels } #}
+{# Counts the step; after the last step of an image, reads the next one. #}
+{% extends 'common_group.cpp' %}
+{% block maincode %}
+    {{counter.step}} += 1;
+    if ({{counter.step}} <= {{counter.n_steps}}) return;
+    {{counter.step}} = 1;
+    {{counter.image}} += 1;
+    static std::ifstream _images(brian::results_dir + "images", std::ios::binary);
+    static std::vector<double> _row(_n_pixels);
+    _images.read(reinterpret_cast<char *>(_row.data()), _n_pixels * sizeof(double));
+    if (!_images)
+    {
+        std::cerr << "cannot read image " << {{counter.image}} << " from " << brian::results_dir << "images" << std::endl;
+        exit(3);
+    }
+    for (int _k = 0; _k < _n_pixels; _k++)
+        {{pixel}}[_k] = _row[_k];
+    {% for pathway in delayed_pathways %}
+    for (auto &_spikes : brian::{{pathway}}.queue[0]->queue) _spikes.clear();
+    {% endfor %}
+{% endblock %}

@@ -1,0 +1,260 @@
+"""Simulate many images in one run, at run time or as a generated program, and return one Recording."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from brian2 import Quantity, ms
+from tqdm.auto import tqdm
+
+from brianconv.conversion.geometry import channels_last
+from brianconv.errors import ParameterError
+from brianconv.recording import Potentials, Recording, Spikes
+from brianconv.simulation.memory import check_memory
+from brianconv.simulation.network import BrianNetwork, Settings, build_network, checked_recordings, layout_images
+from brianconv.simulation.program import Program, compile_network
+from brianconv.spiking import SpikingNetwork
+
+MODES = ("runtime", "standalone")
+BYTES_PER_POTENTIAL = 24  # the monitor's copy, the file's and the recording's
+
+
+class Simulation:
+    """A spiking network that is built once and run with any images, steps and parameter values.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    mode : {"runtime", "standalone"}
+        Brian2's run-time mode (Cython, or NumPy without a compiler), or a generated C++ program.
+    dtype : {"float64", "float32"}
+    dt : Quantity
+        Length of a step.
+    record_spikes : sequence of str
+        Populations whose spikes are recorded.
+    record_potentials : sequence of str, or mapping of str to neuron indices
+        Populations whose potentials are recorded, before the reset; indices in torch's flat order, None for all.
+
+    Attributes
+    ----------
+    brian : BrianNetwork or None
+        The Brian2 objects, in run-time mode.
+    program : Program or None
+        The compiled program, in standalone mode.
+    build_s : float
+        Seconds that building took.
+    """
+
+    def __init__(
+        self,
+        spiking: SpikingNetwork,
+        mode: str = "runtime",
+        *,
+        dtype: str = "float64",
+        dt: Quantity = 1 * ms,
+        record_spikes: Sequence[str] = (),
+        record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None] = (),
+    ) -> None:
+        if mode not in MODES:
+            raise ParameterError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
+        self.spiking = spiking
+        self.dt_s = float(dt)
+        self.recorded = checked_recordings(spiking, record_spikes, record_potentials)
+        self.record_spikes = tuple(record_spikes)
+        self.brian: BrianNetwork | None = None
+        self.program: Program | None = None
+        start = time.perf_counter()
+        build: dict[str, Any] = {
+            "dtype": dtype,
+            "dt": dt,
+            "record_spikes": record_spikes,
+            "record_potentials": record_potentials,
+        }
+        if mode == "runtime":
+            self.brian = build_network(spiking, **build)
+            self.brian.network.run(0 * ms, namespace={})  # compiles
+        else:
+            self.program = compile_network(spiking, **build)
+        self.build_s = time.perf_counter() - start
+
+    def run(
+        self,
+        images: np.ndarray,
+        n_steps: int | None = None,
+        *,
+        delay: int = 0,
+        skip: int = 0,
+        progress: bool = False,
+        **parameters: object,
+    ) -> Recording:
+        """Simulate images and return what was recorded.
+
+        Parameters
+        ----------
+        images : array, shape (n_images, channels, rows, columns)
+            In [0, 1].
+        n_steps : int, optional
+            Steps an image; the code's default otherwise.
+        delay : int
+            Delayed evaluation: output spikes count from step delay + 1 on.
+        skip : int
+            Steps at the beginning during which the output neither integrates nor fires.
+        progress : bool
+            Whether to show a progress bar.
+        **parameters
+            Parameters of the code that differ from those of the conversion, such as ``v_init=0.3``.
+
+        Raises
+        ------
+        DataError, ShapeError, ParameterError
+            For images or parameters that do not fit; before anything runs.
+        KeyboardInterrupt
+            If the simulation was stopped before the last image.
+        """
+        images = np.asarray(images)
+        settings = checked_settings(self.spiking, images, n_steps, delay, skip)
+        spiking = self.spiking.with_parameters(**parameters)
+        self._check_recording_memory(len(images), settings.n_steps)
+        start = time.perf_counter()
+        with tqdm(total=len(images), unit="image", disable=not progress, leave=False) as bar:
+            raw = self._run(spiking, images, settings, lambda done: bar.update(done - bar.n))
+        timing = {"build_s": self.build_s, "simulate_s": time.perf_counter() - start}
+        return self._recording(images, settings, raw, timing)
+
+    def _run(self, spiking: SpikingNetwork, images: np.ndarray, settings: Settings, progress: Any) -> dict:
+        if self.program is not None:
+            return self.program.run(spiking, images, settings, progress)
+        assert self.brian is not None
+        return _run_network(self.brian, spiking, images, settings, progress)
+
+    def _check_recording_memory(self, n_images: int, n_steps: int) -> None:
+        n_values = sum(len(neurons) for neurons in self.recorded.values()) * n_images * n_steps
+        check_memory(
+            n_values * BYTES_PER_POTENTIAL,
+            f"{n_values:,} membrane potentials",
+            "record fewer neurons, steps or images",
+        )
+
+    def _recording(
+        self, images: np.ndarray, settings: Settings, raw: dict[str, np.ndarray], timing: dict[str, float]
+    ) -> Recording:
+        graph = self.spiking.graph
+        steps = raw["steps"].astype(int)
+        by_step = [_sum_by_step(raw, kind, graph.names, steps, settings.n_steps) for kind in ("spikes", "operations")]
+        return Recording(
+            layers=tuple(graph.names),
+            scores=_by_image(raw["scores"], steps, settings.n_steps),
+            spike_counts=by_step[0],
+            synaptic_operations=by_step[1],
+            steps=steps,
+            delay=settings.delay,
+            ann_scores=graph.forward(images).reshape(len(images), -1),
+            shapes=dict(graph.shapes),
+            spikes={name: self._spikes(name, raw, steps) for name in self.record_spikes},
+            potentials={
+                name: Potentials(neurons, _by_image(raw[f"potential_{name}"], steps, settings.n_steps))
+                for name, neurons in self.recorded.items()
+            },
+            timing=timing,
+        )
+
+    def _spikes(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray) -> Spikes:
+        total = np.rint(raw[f"spike_time_{name}"] / self.dt_s).astype(int)
+        image, step = _image_and_step(steps)
+        neuron = channels_last(self.spiking.graph.shapes[name])[raw[f"spike_neuron_{name}"]]
+        return Spikes(image[total], step[total], neuron)
+
+
+def simulate(
+    spiking: SpikingNetwork,
+    images: np.ndarray,
+    n_steps: int | None = None,
+    *,
+    mode: str = "runtime",
+    dtype: str = "float64",
+    dt: Quantity = 1 * ms,
+    record_spikes: Sequence[str] = (),
+    record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None] = (),
+    delay: int = 0,
+    skip: int = 0,
+    progress: bool = False,
+    **parameters: object,
+) -> Recording:
+    """Build a network, run it once and return the recording; see Simulation for the parameters."""
+    checked_settings(spiking, np.asarray(images), n_steps, delay, skip)
+    simulation = Simulation(
+        spiking.with_parameters(**parameters),
+        mode,
+        dtype=dtype,
+        dt=dt,
+        record_spikes=record_spikes,
+        record_potentials=record_potentials,
+    )
+    return simulation.run(images, n_steps, delay=delay, skip=skip, progress=progress)
+
+
+def checked_settings(
+    spiking: SpikingNetwork, images: np.ndarray, n_steps: int | None, delay: int, skip: int
+) -> Settings:
+    """Return the settings of a run; raise DataError, ShapeError or ParameterError if something does not fit."""
+    layout_images(spiking, images)
+    return Settings(spiking.scheme.default_steps if n_steps is None else n_steps, delay, skip)
+
+
+def _run_network(
+    brian: BrianNetwork, spiking: SpikingNetwork, images: np.ndarray, settings: Settings, progress: Any
+) -> dict[str, np.ndarray]:
+    duration = brian.present(images, settings, spiking)
+    before = {name: len(array) for name, array in _monitored(brian).items()}
+    brian.tally.progress = progress
+    start_s = float(brian.network.t)
+    brian.network.run(duration, namespace={})
+    tally = brian.tally
+    if len(tally.steps) < len(images):
+        raise KeyboardInterrupt(f"stopped after {len(tally.steps)} of {len(images)} images")
+    raw = {name: array[before[name] :].copy() for name, array in _monitored(brian).items()}
+    for name in brian.spike_monitors:
+        raw[f"spike_time_{name}"] -= start_s
+    raw["steps"] = np.array(tally.steps)
+    for column, name in enumerate(brian.populations):
+        raw[f"spikes_{name}"] = np.array(tally.spikes)[:, column]
+        raw[f"operations_{name}"] = np.array(tally.operations)[:, column]
+    return raw
+
+
+def _monitored(brian: BrianNetwork) -> dict[str, np.ndarray]:
+    arrays = {"scores": brian.score_monitor.variables["score"].get_value()}
+    for name, spikes in brian.spike_monitors.items():
+        arrays[f"spike_neuron_{name}"] = spikes.variables["i"].get_value()
+        arrays[f"spike_time_{name}"] = spikes.variables["t"].get_value()
+    for name, potentials in brian.potential_monitors.items():
+        arrays[f"potential_{name}"] = potentials.variables["v"].get_value()
+    return arrays
+
+
+def _image_and_step(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return image index and step (from 1) of every step of the whole run."""
+    image = np.repeat(np.arange(len(steps)), steps)
+    first = np.cumsum(steps) - steps
+    return image, np.arange(steps.sum()) - first[image] + 1
+
+
+def _by_image(rows: np.ndarray, steps: np.ndarray, n_steps: int) -> np.ndarray:
+    """Cut rows of the whole run into (n_images, n_steps, columns), NaN after the end of an image."""
+    image, step = _image_and_step(steps)
+    cut = np.full((len(steps), n_steps, rows.shape[1]), np.nan, dtype=rows.dtype)
+    cut[image, step - 1] = rows
+    return cut
+
+
+def _sum_by_step(
+    raw: dict[str, np.ndarray], kind: str, names: Sequence[str], steps: np.ndarray, n_steps: int
+) -> np.ndarray:
+    step = _image_and_step(steps)[1] - 1
+    sums = np.zeros((n_steps, len(names)), dtype=np.int64)
+    for column, name in enumerate(names):
+        np.add.at(sums[:, column], step, raw[f"{kind}_{name}"])
+    return sums

@@ -1,0 +1,35 @@
+"""Packaging; tool settings are in pyproject.toml, pinned versions in requirements.txt."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+CORE = [
+    "brian2>=2.9",
+    "numpy<2.4; python_version<'3.12'",
+    "numpy; python_version>='3.12'",
+    "scipy",
+    "matplotlib",
+    "torch",
+    "tqdm",
+    "psutil",
+    "filelock",
+]
+DEMO = ["scikit-learn"]
+MODELS = ["safetensors"]
+TEST = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-psutil", "types-tqdm"]
+
+setup(
+    name="brianconv",
+    version="0.1.0",
+    description="Trained PyTorch networks as Brian2 spiking networks",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["brianconv", "brianconv.*"]),
+    package_data={"brianconv.simulation.readout": ["templates/*.cpp"], "brianconv": ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=CORE,
+    extras_require={"demo": DEMO, "models": MODELS, "test": DEMO + MODELS + TEST},
+    entry_points={"console_scripts": ["brianconv=brianconv.cli:main"]},
+)

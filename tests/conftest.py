@@ -1,0 +1,82 @@
+"""Shared fixtures: small torch networks with dyadic weights, and images that are multiples of 1/256."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # test workers run side by side
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import brian2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from brianconv.spiking import convert
+
+
+@pytest.fixture(autouse=True, scope="session")
+def program_cache(tmp_path_factory):
+    """Compile programs into a folder of the test session, not into the user's cache."""
+    os.environ["BRIANCONV_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def numpy_target():
+    """Run Brian2 without compiling, which is faster for tiny networks that are run once."""
+    before = brian2.prefs.codegen.target
+    brian2.prefs.codegen.target = "numpy"
+    yield
+    brian2.prefs.codegen.target = before
+
+
+def dyadic_(model: nn.Module, denominator: int = 64, seed: int = 0) -> nn.Module:
+    """Give a network random weights and biases that are multiples of 1/denominator, in place."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            spread = 0.5 / max(1.0, parameter[0].numel() ** 0.5) if parameter.ndim > 1 else 0.1
+            values = torch.randn(parameter.shape, generator=generator) * spread + 0.02
+            parameter.copy_(torch.round(values * denominator * 2) / denominator)
+    return model.eval()
+
+
+def dyadic_images(n_images: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """Return random images whose pixels are multiples of 1/256."""
+    return np.random.default_rng(seed).integers(0, 257, size=(n_images, *shape)) / 256
+
+
+def small_cnn() -> nn.Sequential:
+    """A network with stride, padding, dilation, groups, pooling folded into the next layer, and odd sizes."""
+    return dyadic_(
+        nn.Sequential(
+            nn.Conv2d(2, 6, 3, stride=2, padding=(1, 2)),
+            nn.ReLU(),
+            nn.Conv2d(6, 8, (3, 2), dilation=(1, 2), groups=2),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Conv2d(8, 4, 2, padding=1),
+            nn.ReLU(),
+            nn.AvgPool2d(2, stride=1),
+            nn.Flatten(),
+            nn.Linear(16, 7),
+            nn.ReLU(),
+            nn.Linear(7, 4),
+        )
+    )
+
+
+SMALL_SHAPE = (2, 11, 9)
+
+
+@pytest.fixture
+def small_spiking():
+    """The small CNN as a spiking network with the weights as they are."""
+    return convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, v_init=0.25)
+
+
+@pytest.fixture
+def small_images():
+    return dyadic_images(5, SMALL_SHAPE)

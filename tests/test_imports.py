@@ -1,0 +1,69 @@
+"""The architecture: imports run one way, and each library stays where it belongs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "brianconv"
+# from what a user types down to what needs nothing; a part may import parts that stand after it
+ORDER = [
+    "__main__", "cli", "demo", "__init__", "analysis", "simulation", "reference", "spiking", "coding", "conversion",
+    "datasets", "recording", "errors",
+]  # fmt: skip
+ALLOWED = {
+    "torch": {"conversion/from_torch.py", "reference.py", "demo.py"},
+    "brian2": {"simulation"},
+    "matplotlib": {"analysis/plotting.py", "cli.py"},
+}
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports when it runs, without those under TYPE_CHECKING."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    names = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def part(module: str) -> str:
+    pieces = module.split(".")
+    return pieces[1] if len(pieces) > 1 else "__init__"
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    for module in imported(path):
+        if module.split(".")[0] == "brianconv":
+            assert ORDER.index(part(module)) >= ORDER.index(part_of(path)), f"{path} imports {module}"
+        assert module.split(".")[0] not in ("models", "studies", "tests"), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_libraries_stay_where_they_belong(path):
+    relative = path.relative_to(PACKAGE)
+    for module in imported(path):
+        places = ALLOWED.get(module.split(".")[0])
+        if places is not None:
+            assert str(relative) in places or relative.parts[0] in places, f"{relative} imports {module}"

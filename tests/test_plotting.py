@@ -1,0 +1,54 @@
+"""Pictures show the data, in units, and refuse what was not recorded."""
+
+import numpy as np
+import pytest
+from test_recording import LABELS, recording
+
+from brianconv import plot_accuracy, plot_correlation, plot_potentials, plot_raster, simulate
+from brianconv.analysis import plotting
+from brianconv.errors import DataError, UnknownLayerError
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plotting.plt.close("all")
+
+
+def test_raster_draws_every_spike_of_its_images():
+    axes = plot_raster(recording(), [0, 1]).axes[0]
+    drawn = np.concatenate([c.get_offsets()[:, 0] for c in axes.collections])
+    np.testing.assert_array_equal(np.sort(drawn), [2, 4 + 4])
+    assert axes.get_xlabel() == "time (ms)"
+
+
+def test_traces_start_at_v_init_and_mark_each_spike(numpy_target, small_spiking, small_images):
+    layer = "layer_0"
+    traced = simulate(small_spiking, small_images, 20, record_spikes=[layer], record_potentials=[layer])
+    spikes = traced.spikes_of(layer).of_image(0)
+    neuron = int(np.bincount(spikes.neuron).argmax())
+    axes = plot_potentials(traced, small_spiking, layer, [neuron]).axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["v"].get_ydata()[0] == 0.25
+    np.testing.assert_array_equal(lines["spike"].get_xdata(), spikes.step[spikes.neuron == neuron])
+    assert lines["threshold"].get_ydata()[0] == 1 and lines["v_init"].get_ydata()[0] == 0.25
+
+
+def test_accuracy_has_the_ann_as_a_line():
+    axes = plot_accuracy({"rate": recording().accuracy_by_step(LABELS)}, 0.98).axes[0]
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["rate", "ANN (98.00 %)"]
+
+
+def test_correlation_has_a_panel_a_layer(numpy_target, small_spiking, small_images):
+    traced = simulate(small_spiking, small_images, 50, record_spikes=small_spiking.populations)
+    figure = plot_correlation(traced, small_spiking, small_images)
+    assert [axes.get_title() for axes in figure.axes] == small_spiking.populations[1:]
+
+
+def test_refusals(small_spiking):
+    with pytest.raises(UnknownLayerError, match="'conv1' were not recorded; recorded are: fc"):
+        plot_potentials(recording(), small_spiking, "conv1")
+    with pytest.raises(DataError, match="image 7 was not simulated"):
+        plot_raster(recording(), [7])
+    with pytest.raises(DataError, match="no spikes were recorded"):
+        plot_raster(recording(spikes={}))

@@ -1,0 +1,92 @@
+"""Decisions and latencies of a recording, and its files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from brianconv.errors import DataError, OutputError, UnknownLayerError
+from brianconv.recording import Potentials, Recording, Spikes, write_atomically
+
+
+def recording(**changes) -> Recording:
+    scores = np.zeros((2, 4, 3))
+    scores[0, 1:, 2] = 1.0  # image 0: class 2 from step 2 on
+    scores[1, 3:, 1] = 1.0  # image 1: class 1 at step 4
+    fields = {
+        "layers": ("input", "fc"),
+        "scores": scores,
+        "spike_counts": np.array([[3, 0], [2, 1], [1, 1], [0, 2]]),
+        "synaptic_operations": np.array([[9, 0], [6, 0], [3, 0], [0, 0]]),
+        "steps": np.array([4, 4]),
+        "delay": 0,
+        "ann_scores": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]),
+        "shapes": {"input": (1, 1, 3), "fc": (3,)},
+        "spikes": {"fc": Spikes(np.array([0, 1]), np.array([2, 4]), np.array([2, 1]))},
+        "potentials": {"fc": Potentials(np.array([2]), np.arange(8.0).reshape(2, 4, 1))},
+        "timing": {"build_s": 1.0, "simulate_s": 2.0},
+    }
+    return Recording(**(fields | changes))
+
+
+LABELS = np.array([2, 1])
+
+
+def test_decisions_ties_go_to_the_lowest_class():
+    np.testing.assert_array_equal(recording().decisions_by_step, [[0, 2, 2, 2], [0, 0, 0, 1]])
+
+
+def test_accuracy_and_latency_by_hand():
+    np.testing.assert_array_equal(recording().accuracy_by_step(LABELS), [0.0, 0.5, 0.5, 1.0])
+    assert recording().latency_steps(LABELS) == {"99.0": 4, "99.5": 4, "99.9": 4}
+    assert recording().ann_accuracy(LABELS) == 1.0
+    assert recording().spikes_per_image == 5.0
+
+
+def test_a_latency_that_is_never_reached_is_none():
+    silent = recording(scores=np.zeros((2, 4, 3)))
+    assert silent.latency_steps(LABELS) == {"99.0": None, "99.5": None, "99.9": None}
+
+
+def test_no_decision_counts_during_the_delay():
+    np.testing.assert_array_equal(recording(delay=2).accuracy_by_step(LABELS), [0.0, 0.0, 0.5, 1.0])
+
+
+def test_an_early_decision_stands():
+    early = recording(steps=np.array([2, 4]))
+    early.scores[0, 2:] = np.nan
+    np.testing.assert_array_equal(early.decisions_by_step[0], [0, 2, 2, 2])
+
+
+def test_saved_and_loaded_are_equal(tmp_path):
+    recording().save(tmp_path / "deep" / "folder")
+    loaded = Recording.load(tmp_path / "deep" / "folder")
+    assert loaded.layers == ("input", "fc") and loaded.shapes == {"input": (1, 1, 3), "fc": (3,)}
+    for name in ("scores", "spike_counts", "synaptic_operations", "steps", "ann_scores"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(recording(), name))
+    np.testing.assert_array_equal(loaded.spikes["fc"].step, [2, 4])
+    np.testing.assert_array_equal(loaded.potentials["fc"].values, recording().potentials["fc"].values)
+    assert json.loads((tmp_path / "deep" / "folder" / "recording.json").read_text())["timing"]["build_s"] == 1.0
+
+
+def test_nothing_half_written_is_left(tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text("old")
+
+    def fail(file):
+        file.write(b"half of")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, fail)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(DataError, match="3 labels for 2 images"):
+        recording().accuracy(np.zeros(3))
+    with pytest.raises(UnknownLayerError, match="'input' were not recorded; recorded are: fc"):
+        recording().spikes_of("input")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write into"):
+        recording().save(tmp_path / "file")

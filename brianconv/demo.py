@@ -22,7 +22,7 @@ BATCH_SIZE = 64
 LEARNING_RATE = 3e-3
 N_STEPS = 60
 V_INIT = 0.4
-RASTER_IMAGES = (0, 1, 2)
+RASTER_CLASSES = (1, 4, 8)
 TRACED = "conv2"
 
 
@@ -101,8 +101,9 @@ def _lively_neurons(spiking: SpikingNetwork, images: np.ndarray) -> list[int]:
 
 def _draw(spiking: SpikingNetwork, recording: Recording, held_out: datasets.Dataset, folder: Path) -> None:
     curve = {f"SNN, v_init = {V_INIT}": recording.accuracy_by_step(held_out.labels)}
+    shown = [int(np.flatnonzero(held_out.labels == label)[0]) for label in RASTER_CLASSES]
     figures = {
-        "raster.png": plotting.plot_raster(recording, RASTER_IMAGES),
+        "raster.png": plotting.plot_raster(recording, shown),
         "traces.png": plotting.plot_potentials(recording, spiking, TRACED),
         "accuracy.png": plotting.plot_accuracy(curve, recording.ann_accuracy(held_out.labels)),
         "correlation.png": plotting.plot_correlation(recording, spiking, held_out.images),

@@ -64,7 +64,7 @@ def plot_raster(
         for index, name in enumerate(recording.spikes):
             times, rows, height = _raster_rows(recording, name, images, starts, neurons, dt_ms, random)
             band = np.clip(height, THINNEST_BAND, neurons)
-            y, size = base + rows * band / height, 4.0 * band / height + 1.0
+            y, size = base + rows * band / height, (2.2 * band / height) ** 2
             axes.scatter(times, y, s=size, marker="|", linewidths=0.9, color=CYCLE[index % len(CYCLE)])
             ticks.append((base + band / 2, f"{name}\n{height} of {int(np.prod(recording.shapes[name]))}"))
             base += band

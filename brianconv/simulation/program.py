@@ -7,14 +7,16 @@ are files and arguments that it reads at start, so that other weights of the sam
 from __future__ import annotations
 
 import hashlib
-import json
+import importlib
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from filelock import FileLock
 
 from brianconv.errors import CompilerError, ParameterError, SimulationError
 from brianconv.simulation.network import BrianNetwork, Settings, build_network, layout_images, parameter_values
+from brianconv.simulation.sources import bundle_sources
 from brianconv.spiking import SpikingNetwork
 
 LONGEST_RUN_STEPS = 10**9
@@ -182,8 +185,7 @@ def compile_network(spiking: SpikingNetwork, **build: Any) -> Program:
 
 def check_compiler() -> None:
     """Raise CompilerError unless there are a C++ compiler and make."""
-    compiler = os.environ.get("CXX") or "g++"
-    for command, package in ((compiler, "g++"), ("make", "make")):
+    for command, package in ((_compiler(), "g++"), ("make", "make")):
         if shutil.which(command) is None:
             raise CompilerError(
                 f"{command} was not found, which C++ standalone mode needs: install it "
@@ -191,17 +193,38 @@ def check_compiler() -> None:
             )
 
 
+def _compiler() -> str:
+    return os.environ.get("CXX") or "g++"
+
+
 def _generate(spiking: SpikingNetwork, folder: Path, build: Mapping[str, Any]) -> dict[str, Result]:
     set_device("cpp_standalone", build_on_run=False, directory=str(folder))
     try:
-        brian = build_network(spiking, **build)
-        results = _write_only_results(brian)
-        brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={})
-        device.build(directory=str(folder), compile=False, run=False)
+        with _names_within_this_program():
+            brian = build_network(spiking, **build)
+            results = _write_only_results(brian)
+            brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={})
+            device.build(directory=str(folder), compile=False, run=False)
+        bundle_sources(folder, " ".join(get_compiler_and_args()[1]))
         return results
     finally:
         get_device().reinit()
         reset_device()
+
+
+@contextmanager
+def _names_within_this_program() -> Iterator[None]:
+    """Keep Brian2 from numbering code objects after those of other networks that are alive in this process.
+
+    The same network must give the same sources, or it would be compiled again.
+    """
+    module: Any = importlib.import_module("brian2.devices.device")
+    find_name = module.find_name
+    module.find_name = lambda name: find_name(name, get_device().code_objects)
+    try:
+        yield
+    finally:
+        module.find_name = find_name
 
 
 def _write_only_results(brian: BrianNetwork) -> dict[str, Result]:
@@ -245,8 +268,17 @@ def _digest(source: Path) -> str:
     for path in sorted(source.rglob("*")):
         if path.is_file():
             digest.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(json.dumps(get_compiler_and_args()).encode())
+    digest.update(_machine().encode())
     return digest.hexdigest()[:32]
+
+
+def _machine() -> str:
+    """Describe compiler and processor: a program compiled with -march=native runs on that processor only."""
+    compiler = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else [platform.processor()]
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0])
+    return f"{compiler}\n{platform.machine()}\n{features}"
 
 
 def _make(source: Path) -> None:

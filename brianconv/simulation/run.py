@@ -75,7 +75,7 @@ class Simulation:
         }
         if mode == "runtime":
             self.brian = build_network(spiking, **build)
-            self.brian.network.run(0 * ms, namespace={})  # compiles
+            _run_for(self.brian, 0 * ms)  # compiles
         else:
             self.program = compile_network(spiking, **build)
         self.build_s = time.perf_counter() - start
@@ -211,7 +211,7 @@ def _run_network(
     before = {name: len(array) for name, array in _monitored(brian).items()}
     brian.tally.progress = progress
     start_s = float(brian.network.t)
-    brian.network.run(duration, namespace={})
+    _run_for(brian, duration)
     tally = brian.tally
     if len(tally.steps) < len(images):
         raise KeyboardInterrupt(f"stopped after {len(tally.steps)} of {len(images)} images")
@@ -223,6 +223,11 @@ def _run_network(
         raw[f"spikes_{name}"] = np.array(tally.spikes)[:, column]
         raw[f"operations_{name}"] = np.array(tally.operations)[:, column]
     return raw
+
+
+def _run_for(brian: BrianNetwork, duration: Quantity) -> None:
+    with np.errstate(over="ignore"):  # Brian2 compares potentials with 1e50, which float32 cannot hold
+        brian.network.run(duration, namespace={})
 
 
 def _monitored(brian: BrianNetwork) -> dict[str, np.ndarray]:

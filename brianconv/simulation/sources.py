@@ -1,0 +1,63 @@
+"""Bundle the many C++ files that Brian2 generates into a few that compile in a fraction of the time.
+
+Most of a build goes into reading the same headers for every small file. Each code object keeps a namespace of its own,
+so that its support code cannot clash with that of another.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+UNITS = 4
+FUNCTION = re.compile(r"^void (_(?:before_run|after_run|run)_\w+)\(\)", re.MULTILINE)
+INCLUDE = re.compile(r"^\s*#include\s*(.+?)\s*$", re.MULTILINE)
+MAKEFILE = """\
+# make; ./main --results_dir FOLDER/ NAME=VALUE ...
+CXX ?= g++
+CXXFLAGS ?= {flags}
+
+main: {objects}
+\t$(CXX) $^ -o $@
+
+%.o: %.cpp
+\t$(CXX) $(CXXFLAGS) -I. -c $< -o $@
+"""
+
+
+def bundle_sources(folder: Path, flags: str) -> None:
+    """Replace a generated project's code object files by a few bundles, and its makefile by a short one.
+
+    Parameters
+    ----------
+    folder : Path
+        A project written by Brian2's C++ standalone device.
+    flags : str
+        Compiler flags.
+    """
+    files = sorted((folder / "code_objects").glob("*.cpp"))
+    for unit in range(UNITS):
+        (folder / f"code_objects_{unit}.cpp").write_text(_bundle(files[unit::UNITS]))
+    for file in files:
+        file.unlink()
+    shutil.rmtree(folder / "results", ignore_errors=True)
+    sources = sorted(folder.glob("*.cpp"))
+    (folder / "makefile").unlink()
+    (folder / "Makefile").write_text(
+        MAKEFILE.format(flags=flags, objects=" ".join(f"{path.stem}.o" for path in sources))
+    )
+
+
+def _bundle(files: list[Path]) -> str:
+    texts = {file.stem: file.read_text() for file in files}
+    includes = sorted({name for text in texts.values() for name in INCLUDE.findall(text)})
+    heading = "\n".join(f"#include {name}" for name in includes)
+    return "\n\n".join([heading, *(_in_namespace(stem, text) for stem, text in texts.items())]) + "\n"
+
+
+def _in_namespace(stem: str, text: str) -> str:
+    body = INCLUDE.sub("", text).strip()
+    functions = sorted(set(FUNCTION.findall(body)))
+    calls = "\n".join(f"void {name}() {{ {stem}_unit::{name}(); }}" for name in functions)
+    return f"namespace {stem}_unit {{\n{body}\n}}\n{calls}"

@@ -14,9 +14,10 @@ CORE = [
     "tqdm",
     "psutil",
     "filelock",
+    "joblib",
+    "safetensors",
 ]
 DEMO = ["scikit-learn"]
-MODELS = ["safetensors"]
 TEST = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-psutil", "types-tqdm"]
 
 setup(
@@ -27,9 +28,13 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["brianconv", "brianconv.*"]),
-    package_data={"brianconv.simulation.readout": ["templates/*.cpp"], "brianconv": ["py.typed"]},
+    package_data={
+        "brianconv.simulation": ["exported/*"],
+        "brianconv.simulation.readout": ["templates/*.cpp"],
+        "brianconv": ["py.typed"],
+    },
     python_requires=">=3.11",
     install_requires=CORE,
-    extras_require={"demo": DEMO, "models": MODELS, "test": DEMO + MODELS + TEST},
+    extras_require={"demo": DEMO, "test": DEMO + TEST},
     entry_points={"console_scripts": ["brianconv=brianconv.cli:main"]},
 )

@@ -12,7 +12,8 @@ from torch.nn import functional
 from brianconv import datasets
 from brianconv.analysis import plotting
 from brianconv.analysis.metrics import summarize, table
-from brianconv.recording import Recording, writable_folder, write_atomically, write_json
+from brianconv.files import writable_folder, write_atomically, write_json
+from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
-from brianconv.errors import DataError, OutputError, UnknownLayerError
+from brianconv.errors import DataError, UnknownLayerError
+from brianconv.files import writable_folder, write_atomically, write_json
 
+ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "ann_scores")
 LATENCY_SHARES = ("99.0", "99.5", "99.9")
 
 
@@ -73,6 +72,10 @@ class Recording:
         Summed over images.
     steps : array of int, shape (n_images,)
         Number of steps that each image took.
+    decided : array of bool, shape (n_images,)
+        Whether early decision ended the image; False where it took all steps.
+    theta : float or None
+        Threshold of early decision, if there was one.
     delay : int
         Steps that did not count (delayed evaluation); there is no decision before step delay + 1.
     ann_scores : array, shape (n_images, n_classes)
@@ -90,12 +93,14 @@ class Recording:
     spike_counts: np.ndarray
     synaptic_operations: np.ndarray
     steps: np.ndarray
+    decided: np.ndarray
     delay: int
     ann_scores: np.ndarray
     shapes: Mapping[str, tuple[int, ...]]
     spikes: Mapping[str, Spikes] = field(default_factory=dict)
     potentials: Mapping[str, Potentials] = field(default_factory=dict)
     timing: Mapping[str, float] = field(default_factory=dict)
+    theta: float | None = None
 
     @property
     def n_images(self) -> int:
@@ -163,10 +168,7 @@ class Recording:
 
     def save(self, folder: str | Path) -> None:
         """Write `recording.npz` and `recording.json` into a folder, each completely or not at all."""
-        arrays: dict[str, np.ndarray] = {
-            name: getattr(self, name)
-            for name in ("scores", "spike_counts", "synaptic_operations", "steps", "ann_scores")
-        }
+        arrays: dict[str, np.ndarray] = {name: getattr(self, name) for name in ARRAYS}
         for layer, spikes in self.spikes.items():
             columns = [spikes.image, spikes.step, spikes.neuron]
             arrays[f"spikes/{layer}"] = np.stack(columns, axis=1).astype(np.int32)
@@ -177,6 +179,7 @@ class Recording:
             "layers": list(self.layers),
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
             "delay": self.delay,
+            "theta": self.theta,
             "timing": dict(self.timing),
         }
         folder = writable_folder(folder)
@@ -192,6 +195,7 @@ class Recording:
                 layers=tuple(about["layers"]),
                 shapes={name: tuple(shape) for name, shape in about["shapes"].items()},
                 delay=about["delay"],
+                theta=about["theta"],
                 timing=about["timing"],
                 spikes={
                     name.removeprefix("spikes/"): Spikes(*arrays[name].T)
@@ -205,41 +209,5 @@ class Recording:
                     for name in arrays.files
                     if name.startswith("potentials/")
                 },
-                **{
-                    name: arrays[name]
-                    for name in ("scores", "spike_counts", "synaptic_operations", "steps", "ann_scores")
-                },
+                **{name: arrays[name] for name in ARRAYS},
             )
-
-
-def writable_folder(folder: str | Path) -> Path:
-    """Create a folder if need be and return it; raise OutputError if nothing can be written there."""
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise OutputError(f"cannot write into {str(path)!r} ({error.strerror}); choose another --out folder") from error
-    return path
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file under a temporary name and rename it when it is complete."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, completely or not at all."""
-    text = json.dumps(content, indent=2) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))

@@ -23,7 +23,7 @@ from tqdm import trange
 
 from brianconv import datasets
 from brianconv.errors import BrianconvError, ParameterError
-from brianconv.recording import write_atomically, write_json
+from brianconv.files import write_atomically, write_json
 from models.recipe import Recipe
 
 WEIGHTS = Path(__file__).parent / "weights"

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from brianconv.cli import main
@@ -32,3 +33,131 @@ def test_an_unwritable_folder_is_refused_before_anything_runs(tmp_path, capsys):
 def test_an_unknown_command_ends_with_code_2(arguments):
     done = subprocess.run([sys.executable, "-m", "brianconv", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "usage: brianconv" in done.stderr and "Traceback" not in done.stderr
+
+
+MODEL = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10))
+
+def broken():
+    return 3
+"""
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "mlp.py"
+    path.write_text(MODEL)
+    return str(path)
+
+
+@pytest.fixture
+def trained(model_file, tmp_path):
+    """The model with weights fitted to the digits for a moment."""
+    import torch
+
+    from brianconv import datasets
+    from brianconv.conversion.weights import load_model
+
+    model, _ = load_model(model_file)
+    data = datasets.load("digits", "train")
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(60):
+        loss = torch.nn.functional.cross_entropy(model(torch.as_tensor(data.images)), torch.as_tensor(data.labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.save(model.state_dict(), tmp_path / "mlp.pt")
+    return str(tmp_path / "mlp.pt")
+
+
+RESULT_KEYS = {
+    "model", "data", "coding", "coding_parameters", "n_images", "n_steps", "ann_accuracy", "accuracy",
+    "accuracy_by_step", "latency_steps", "spikes_per_image", "spikes_per_image_by_layer",
+    "synaptic_operations_per_image", "mean_decision_step", "decisions", "timing", "peak_memory_mb", "versions",
+}  # fmt: skip
+
+
+def test_run_writes_result_and_recording(model_file, trained, tmp_path, capsys):
+    arguments = ["run", model_file, "--weights", trained, "--data", "digits", "--images", "60", "--steps", "40",
+                 "--set", "v_init=0.1,0.2,0.3", "normalization=max", "--record", "layer_1", "--jobs", "2"]  # fmt: skip
+    assert main([*arguments, "--out", str(tmp_path / "all")]) == 0
+    result = json.loads((tmp_path / "all" / "result.json").read_text())
+    assert set(result) == RESULT_KEYS
+    assert set(result["timing"]) == {"convert_s", "build_s", "simulate_s", "ms_per_image"}
+    assert result["coding_parameters"]["v_init"] == {"input": 0.1, "layer_1": 0.2, "layer_3": 0.3}
+    assert result["accuracy"] > 0.8 and result["mean_decision_step"] is None and len(result["decisions"]) == 60
+    with np.load(tmp_path / "all" / "recording.npz") as arrays:
+        assert arrays["scores"].shape == (60, 40, 10) and arrays["spike_counts"].shape == (40, 3)
+        spikes = arrays["spikes/layer_1"]
+        assert len(spikes) == arrays["spike_counts"][:, 1].sum() and spikes[:, 1].min() >= 1
+    assert "ANN accuracy" in capsys.readouterr().out
+
+    early = [*arguments, "--early-decision", "0.5", "--out", str(tmp_path / "early")]
+    assert main(early) == 0
+    decided = json.loads((tmp_path / "early" / "result.json").read_text())
+    assert 1 < decided["mean_decision_step"] < 40
+    assert decided["spikes_per_image"] < result["spikes_per_image"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "imagenet"], "'imagenet' is unknown; choose one of digits"),
+        (["--data", "mnist", "--data-root", "/nowhere"], "t10k-images-idx3-ubyte (or"),
+        (["--data", "digits", "--set", "v_init"], "is not KEY=VALUE"),
+        (["--data", "digits", "--set", "v_init=3"], "must lie in [0, 0.99]"),
+        (["--data", "digits", "--set", "gamma=3"], "no parameter 'gamma'; it has v_init"),
+        (["--data", "digits", "--set", "@missing.json"], "cannot be read as JSON"),
+        (["--data", "digits", "--record", "conv7"], "no layer 'conv7'"),
+        (["--data", "digits", "--weights", "none.safetensors"], "do not exist"),
+        (["--data", "digits", "--delay", "200"], "delay is 200"),
+        (["--data", "digits", "--early-decision", "0"], "theta is 0"),
+        (["--data", "digits", "--mode", "runtime", "--jobs", "2"], "standalone mode only"),
+    ],
+)
+def test_run_refuses_bad_input_with_code_2(model_file, tmp_path, capsys, arguments, message):
+    assert main(["run", model_file, *arguments, "--out", str(tmp_path / "out")]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err and "Traceback" not in captured.err
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("{file}:missing", "no function 'missing'"),
+        ("{file}:broken", "returned int"),
+        ("nowhere.py", "does not exist"),
+        ("no.such.package:build", "cannot be imported"),
+    ],
+)
+def test_models_that_cannot_be_made_are_refused(model_file, tmp_path, capsys, model, message):
+    assert main(["run", model.format(file=model_file), "--data", "digits", "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_weights_that_hold_code_are_not_loaded(model_file, tmp_path, capsys):
+    class Harm:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "harmed"), "w"))
+
+    import torch
+
+    torch.save({"0.weight": Harm()}, tmp_path / "evil.pt")
+    command = ["run", model_file, "--data", "digits", "--weights", str(tmp_path / "evil.pt")]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    assert "not loaded" in capsys.readouterr().err and not (tmp_path / "harmed").exists()
+
+
+def test_export_writes_a_project(model_file, trained, tmp_path, capsys):
+    command = ["export", model_file, "--weights", trained, "--data", "digits", "--steps", "20"]
+    assert main([*command, "--out", str(tmp_path / "project")]) == 0
+    assert (tmp_path / "project" / "Makefile").exists()
+    assert "schedule.n_steps=20" in (tmp_path / "project" / "parameters.txt").read_text()
+    assert main([*command, "--out", str(tmp_path / "project")]) == 2
+    assert "not an empty folder" in capsys.readouterr().err

@@ -9,10 +9,10 @@ PACKAGE = Path(__file__).parent.parent / "brianconv"
 # from what a user types down to what needs nothing; a part may import parts that stand after it
 ORDER = [
     "__main__", "cli", "demo", "__init__", "analysis", "simulation", "reference", "spiking", "coding", "conversion",
-    "datasets", "recording", "errors",
+    "datasets", "recording", "decisions", "files", "errors",
 ]  # fmt: skip
 ALLOWED = {
-    "torch": {"conversion/from_torch.py", "reference.py", "demo.py"},
+    "torch": {"conversion/from_torch.py", "conversion/weights.py", "reference.py", "demo.py"},
     "brian2": {"simulation"},
     "matplotlib": {"analysis/plotting.py", "cli.py"},
 }

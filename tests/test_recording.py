@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brianconv.errors import DataError, OutputError, UnknownLayerError
-from brianconv.recording import Potentials, Recording, Spikes, write_atomically
+from brianconv.recording import ARRAYS, Potentials, Recording, Spikes
 
 
 def recording(**changes) -> Recording:
@@ -19,6 +19,7 @@ def recording(**changes) -> Recording:
         "spike_counts": np.array([[3, 0], [2, 1], [1, 1], [0, 2]]),
         "synaptic_operations": np.array([[9, 0], [6, 0], [3, 0], [0, 0]]),
         "steps": np.array([4, 4]),
+        "decided": np.array([False, False]),
         "delay": 0,
         "ann_scores": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]),
         "shapes": {"input": (1, 1, 3), "fc": (3,)},
@@ -62,24 +63,11 @@ def test_saved_and_loaded_are_equal(tmp_path):
     recording().save(tmp_path / "deep" / "folder")
     loaded = Recording.load(tmp_path / "deep" / "folder")
     assert loaded.layers == ("input", "fc") and loaded.shapes == {"input": (1, 1, 3), "fc": (3,)}
-    for name in ("scores", "spike_counts", "synaptic_operations", "steps", "ann_scores"):
+    for name in ARRAYS:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(recording(), name))
     np.testing.assert_array_equal(loaded.spikes["fc"].step, [2, 4])
     np.testing.assert_array_equal(loaded.potentials["fc"].values, recording().potentials["fc"].values)
     assert json.loads((tmp_path / "deep" / "folder" / "recording.json").read_text())["timing"]["build_s"] == 1.0
-
-
-def test_nothing_half_written_is_left(tmp_path):
-    path = tmp_path / "result.json"
-    path.write_text("old")
-
-    def fail(file):
-        file.write(b"half of")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, fail)
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_refusals(tmp_path):

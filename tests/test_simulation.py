@@ -1,5 +1,13 @@
 """Brian2 = torch reference, runtime = standalone, packed = one at a time: to the last spike, on dyadic weights."""
 
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 from brian2 import StateMonitor, ms
@@ -10,6 +18,7 @@ from torch import nn
 
 import brianconv
 from brianconv import Simulation, build_network, simulate, verify
+from brianconv.decisions import early_decisions
 from brianconv.errors import (
     CompilerError,
     DataError,
@@ -148,6 +157,105 @@ def test_delayed_evaluation_discards_the_first_spikes(numpy_target, small_spikin
     assert np.all(delayed.scores[:, :6] == 0)
 
 
+@pytest.mark.parametrize("delay", [0, 4])
+def test_early_decision_is_the_same_in_both_modes_and_offline(small_spiking, small_images, delay):
+    recordings = {}
+    for mode in ("runtime", "standalone"):
+        simulation = Simulation(small_spiking, mode, record_spikes=["input"])
+        whole = simulation.run(small_images, 40, delay=delay)
+        recordings[mode] = early = simulation.run(small_images, 40, delay=delay, theta=0.25)
+        offline = early_decisions(whole.scores, 0.25, delay + 1)
+        np.testing.assert_array_equal(early.steps, offline.steps)
+        np.testing.assert_array_equal(early.decisions, offline.decisions)
+        np.testing.assert_array_equal(early.decided, offline.decided)
+        assert early.decided.any() and len(set(early.steps)) > 1
+        assert early.spike_counts.sum() < whole.spike_counts.sum()
+        for k, steps in enumerate(early.steps):
+            np.testing.assert_array_equal(early.scores[k, :steps], whole.scores[k, :steps])
+            assert np.isnan(early.scores[k, steps:]).all()
+            assert early.spikes_of("input").of_image(k).step.max() <= steps
+    np.testing.assert_array_equal(recordings["runtime"].scores, recordings["standalone"].scores)
+
+
+def test_shards_are_joined_in_order(small_spiking, small_images):
+    simulation = Simulation(small_spiking, "standalone", record_spikes=["input"], record_potentials=["layer_11"])
+    one, three = (simulation.run(small_images, 12, theta=1.0, jobs=jobs) for jobs in (1, 3))
+    for name in ("scores", "spike_counts", "synaptic_operations", "steps", "decided"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(three, name))
+    for name in ("image", "step", "neuron"):
+        np.testing.assert_array_equal(getattr(one.spikes["input"], name), getattr(three.spikes["input"], name))
+    np.testing.assert_array_equal(one.potentials["layer_11"].values, three.potentials["layer_11"].values)
+    assert simulation.run(small_images[:2], 12, jobs=8).n_images == 2
+
+
+def test_a_failed_shard_is_reported_and_tried_again(small_spiking, small_images, monkeypatch):
+    simulation = Simulation(small_spiking, "standalone")
+    original, failures = program.Program.run, []
+
+    def fail_once(self, spiking, images, *rest):
+        if len(images) == 2 and not failures:
+            failures.append(1)
+            raise SimulationError("the machine ran out of memory")
+        return original(self, spiking, images, *rest)
+
+    monkeypatch.setattr(program.Program, "run", fail_once)
+    with pytest.warns(UserWarning, match=r"images 3 to 4 \(shard 2 of 2\): the machine ran out of memory; trying"):
+        recording = simulation.run(small_images, 12, jobs=2)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(recording.scores, simulation.run(small_images, 12).scores)
+
+
+def test_runs_leave_nothing_behind(small_spiking, small_images):
+    simulation = Simulation(small_spiking, "standalone")
+    data = simulation.program.data
+    simulation.run(small_images, 5)
+    assert {path.name for path in data.iterdir()} == {"static_arrays"}
+    del simulation
+    gc.collect()
+    assert not data.exists()
+
+
+def test_a_killed_build_and_a_killed_run_do_not_disturb_the_next(small_images, tmp_path):
+    script = (
+        "import sys; sys.path.insert(0, {tests!r})\n"
+        "from conftest import *\n"
+        "from brianconv import Simulation\n"
+        "spiking = convert(small_cnn(), normalization='none', input_shape=SMALL_SHAPE)\n"
+        "simulation = Simulation(spiking, 'standalone')\n"
+        "print('built', flush=True)\n"
+        "recording = simulation.run(np.repeat(dyadic_images(5, SMALL_SHAPE), {repeats}, axis=0), 24)\n"
+        "print(int(recording.spike_counts.sum()), flush=True)\n"
+    )
+    environment = {**os.environ, "BRIANCONV_CACHE": str(tmp_path)}
+
+    def start(repeats):
+        code = script.format(tests=str(Path(__file__).parent), repeats=repeats)
+        return subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def kill(process):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+    building = start(1)
+    while not any(tmp_path.glob("runs/*/source/Makefile")):
+        assert building.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.5)
+    kill(building)
+    assert not any(tmp_path.glob("programs/*/main"))
+    running = start(20000)
+    assert running.stdout.readline() == "built\n"
+    time.sleep(0.5)
+    kill(running)
+    assert any(tmp_path.glob("runs/*"))
+    last = start(1)
+    output, _ = last.communicate()
+    assert last.returncode == 0 and int(output.split()[-1]) > 0
+    assert not any(tmp_path.glob("runs/*")), "the folders of the killed processes are gone"
+
+
 def test_skipping_keeps_the_output_at_its_initial_potential(numpy_target, small_spiking, small_images):
     output = small_spiking.output
     recording = simulate(small_spiking, small_images, N_STEPS, skip=5, record_potentials=[output])
@@ -240,6 +348,8 @@ def test_describe_prints_every_layer_in_order(small_spiking):
         (lambda s, x: simulate(s, x, dtype="float16"), ParameterError, "float64, float32"),
         (lambda s, x: simulate(s, x, -3), ParameterError, "at least 1 step"),
         (lambda s, x: simulate(s, x, 5, delay=5), ParameterError, r"\[0, 5\)"),
+        (lambda s, x: simulate(s, x, 5, theta=-1.0), ParameterError, "theta is -1"),
+        (lambda s, x: simulate(s, x, 5, jobs=2), ParameterError, "standalone mode only"),
         (lambda s, x: simulate(s, x, 5, v_init=2.0), ParameterError, r"v_init of 'input' is 2; it must lie in"),
         (lambda s, x: simulate(s, x, 5, beta=2.0), ParameterError, "no parameter 'beta'"),
         (lambda s, x: s.with_parameters(v_init=[0.1]), ParameterError, "1 values for 6 populations"),

@@ -23,7 +23,7 @@ def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
     labels : array of int, shape (n_images,)
     """
     by_layer = recording.spike_counts.sum(axis=0) / recording.n_images
-    simulate_s = recording.timing.get("simulate_s", float("nan"))
+    simulate_s = recording.timing["simulate_s"]
     return {
         "n_images": recording.n_images,
         "n_steps": recording.n_steps,
@@ -34,7 +34,7 @@ def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
         "spikes_per_image": recording.spikes_per_image,
         "spikes_per_image_by_layer": dict(zip(recording.layers, by_layer.tolist(), strict=True)),
         "synaptic_operations_per_image": float(recording.synaptic_operations.sum() / recording.n_images),
-        "mean_decision_step": float(recording.steps.mean()),
+        "mean_decision_step": None if recording.theta is None else float(recording.steps.mean()),
         "decisions": recording.decisions.tolist(),
         "timing": {**recording.timing, "ms_per_image": 1000 * simulate_s / recording.n_images},
         "peak_memory_mb": peak_memory_mb(),
@@ -75,7 +75,7 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
         *[(f"steps to {share} % of the ANN", _latency(share)) for share in LATENCY_SHARES],
         ("spikes an image", lambda r: f"{r['spikes_per_image']:,.0f}"),
         ("synaptic operations an image", lambda r: f"{r['synaptic_operations_per_image']:,.0f}"),
-        ("mean decision step", lambda r: f"{r['mean_decision_step']:.1f}"),
+        ("mean decision step", lambda r: "-" if r["mean_decision_step"] is None else f"{r['mean_decision_step']:.1f}"),
         ("build (s)", lambda r: f"{r['timing']['build_s']:.1f}"),
         ("simulation (ms an image)", lambda r: f"{r['timing']['ms_per_image']:.2f}"),
     ]

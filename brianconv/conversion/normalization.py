@@ -112,7 +112,8 @@ def _measure(graph: LayerGraph, images: np.ndarray, quantile: float, per: str) -
     collected: dict[str, list[np.ndarray]] = {layer.name: [] for layer in graph.layers}
     for values in graph.activations(images):
         for name, rows in collected.items():
-            rows.append(np.maximum(values[name], 0.0).astype(np.float32))
+            rectified = np.maximum(values[name], 0.0).astype(np.float32)
+            rows.append(rectified.max(axis=0, keepdims=True) if quantile == 100 else rectified)
     scales = {INPUT: np.ones(())}
     for layer in graph.layers:
         activation = np.concatenate(collected.pop(layer.name))

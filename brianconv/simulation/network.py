@@ -29,6 +29,7 @@ from brianconv.coding.scheme import NeuronModel
 from brianconv.conversion.geometry import channels_last
 from brianconv.conversion.graph import INPUT
 from brianconv.conversion.normalization import check_images
+from brianconv.decisions import StableDecision
 from brianconv.errors import ParameterError
 from brianconv.simulation.memory import check_synapse_memory
 from brianconv.simulation.readout import generated, operations
@@ -41,6 +42,8 @@ step     : integer (shared)
 image    : integer (shared)
 n_steps  : integer (shared, constant)
 n_images : integer (shared, constant)
+theta    : 1 (shared, constant)
+first    : integer (shared, constant)
 """
 
 
@@ -56,11 +59,15 @@ class Settings:
         Delayed evaluation: output spikes count from step delay + 1 on (Hwang et al. 2021).
     skip : int
         Steps at the beginning during which the output neither integrates nor fires.
+    theta : float or None
+        Threshold of early decision (Kim et al. 2018, Algorithm 1), which starts when delay and skip are over; None
+        for no early decision.
     """
 
     n_steps: int
     delay: int = 0
     skip: int = 0
+    theta: float | None = None
 
     def __post_init__(self) -> None:
         if self.n_steps < 1:
@@ -108,6 +115,7 @@ class BrianNetwork:
     potential_monitors: dict[str, StateMonitor] = field(default_factory=dict)
     images: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     empty_queues: dict[str, Any] = field(default_factory=dict)
+    stable_decision: StableDecision = field(default_factory=lambda: StableDecision(1))
     tally: operations.Tally = field(default_factory=operations.Tally)
 
     @cached_property
@@ -116,6 +124,16 @@ class BrianNetwork:
         graph = self.spiking.graph
         none = {name: np.zeros(int(np.prod(shape)), dtype=np.int64) for name, shape in graph.shapes.items()}
         return {name: sum((c.fan_out for c in graph.outgoing(name)), none[name]) for name in graph.names}
+
+    @cached_property
+    def pixel_order(self) -> np.ndarray:
+        """For each input neuron the index of its pixel in torch's flat order."""
+        return channels_last(self.spiking.graph.input_shape)
+
+    @cached_property
+    def class_order(self) -> np.ndarray:
+        """For each class the index of its neuron in the output population."""
+        return np.argsort(channels_last(self.spiking.graph.output.shape))
 
     @property
     def output(self) -> NeuronGroup:
@@ -155,16 +173,20 @@ class BrianNetwork:
 
 
 def layout_images(spiking: SpikingNetwork, images: np.ndarray) -> np.ndarray:
-    """Check images and return them as (n_images, n_pixels), as the input population is laid out."""
-    shape = spiking.graph.input_shape
+    """Check images and return them as (n_images, n_pixels) in float64."""
     images = np.asarray(images)
-    check_images(images, shape, "images")
-    return np.ascontiguousarray(images.reshape(len(images), -1)[:, channels_last(shape)], dtype=np.float64)
+    check_images(images, spiking.graph.input_shape, "images")
+    return np.ascontiguousarray(images.reshape(len(images), -1), dtype=np.float64)
 
 
 def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int) -> dict[str, float | int]:
     """Return the value of every shared parameter of the network, as 'group.variable'."""
-    values: dict[str, float | int] = {"schedule.n_steps": settings.n_steps, "schedule.n_images": n_images}
+    values: dict[str, float | int] = {
+        "schedule.n_steps": settings.n_steps,
+        "schedule.n_images": n_images,
+        "schedule.theta": settings.theta or 0.0,
+        "schedule.first": max(settings.delay, settings.skip) + 1,
+    }
     values |= {f"{spiking.output}.delay": settings.delay, f"{spiking.output}.skip": settings.skip}
     for parameter, by_population in spiking.parameters.items():
         used = {name: value for name, value in by_population.items() if parameter in spiking.model(name).equations}
@@ -317,8 +339,13 @@ def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Ma
             brian.populations[name], "v", record=place, when=slot, order=1, clock=brian.schedule.clock,
             name=f"{name}_potentials",
         )  # fmt: skip
-    order = np.argsort(channels_last(brian.spiking.graph.output.shape))
     brian.score_monitor = StateMonitor(
-        brian.output, "score", record=order, when="end", order=1, clock=brian.schedule.clock, name="output_scores"
+        brian.output,
+        "score",
+        record=brian.class_order,
+        when="end",
+        order=1,
+        clock=brian.schedule.clock,
+        name="output_scores",
     )
     brian.add(brian.score_monitor, *brian.spike_monitors.values(), *brian.potential_monitors.values())

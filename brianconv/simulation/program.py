@@ -19,20 +19,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from brian2 import device, get_device, set_device
+from brian2 import device, get_device, ms, set_device
 from brian2.codegen.cpp_prefs import get_compiler_and_args
 from brian2.core.variables import DynamicArrayVariable
 from brian2.devices.device import reset_device
 from filelock import FileLock
 
 from brianconv.errors import CompilerError, ParameterError, SimulationError
+from brianconv.files import working_folder, writable_folder
 from brianconv.simulation.network import BrianNetwork, Settings, build_network, layout_images, parameter_values
 from brianconv.simulation.sources import bundle_sources
 from brianconv.spiking import SpikingNetwork
 
+Ending = TypeVar("Ending")
 LONGEST_RUN_STEPS = 10**9
 WRITE_RESULTS = """
 {
@@ -82,11 +84,14 @@ class Program:
         Folder of the weights and biases of this network, as the program reads them; deleted with the object.
     """
 
-    def __init__(self, spiking: SpikingNetwork, folder: Path, data: Path, results: Mapping[str, Result]) -> None:
+    def __init__(
+        self, spiking: SpikingNetwork, folder: Path, data: Path, results: Mapping[str, Result], dt_s: float
+    ) -> None:
         self.spiking = spiking
         self.folder = folder
         self.data = data
         self.results = results
+        self.dt_s = dt_s
         weakref.finalize(self, shutil.rmtree, data, ignore_errors=True)
 
     def run(
@@ -165,22 +170,18 @@ def compile_network(spiking: SpikingNetwork, **build: Any) -> Program:
         If there is no C++ compiler or make, or compilation fails.
     """
     check_compiler()
-    if type(get_device()).__name__ != "RuntimeDevice":
-        raise ParameterError(
-            "Brian2's device is set to C++ standalone; brianconv generates its programs itself: "
-            "call brian2.reset_device() first, or use build_network() to build within your own program"
-        )
-    data = Path(tempfile.mkdtemp(prefix="brianconv_"))
+    data = working_folder(cache_folder() / "runs")
     source = data / "source"
     try:
-        results = _generate(spiking, source, build)
+        results = generate_sources(spiking, source, build, _write_only_results)
+        bundle_sources(source, " ".join(get_compiler_and_args()[1]))
         shutil.move(source / "static_arrays", data / "static_arrays")
         folder = _compiled(source)
         shutil.rmtree(source)
     except BaseException:
         shutil.rmtree(data, ignore_errors=True)
         raise
-    return Program(spiking, folder, data, results)
+    return Program(spiking, folder, data, results, float(build.get("dt", 1 * ms)))
 
 
 def check_compiler() -> None:
@@ -197,16 +198,38 @@ def _compiler() -> str:
     return os.environ.get("CXX") or "g++"
 
 
-def _generate(spiking: SpikingNetwork, folder: Path, build: Mapping[str, Any]) -> dict[str, Result]:
+def generate_sources(
+    spiking: SpikingNetwork, folder: Path, build: Mapping[str, Any], end: Callable[[BrianNetwork], Ending]
+) -> Ending:
+    """Write the C++ project of a network as Brian2 generates it.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    folder : Path
+    build : mapping
+        Arguments of `build_network`.
+    end : callable
+        Inserts what the program does at its end, and returns what the caller wants to know.
+
+    Raises
+    ------
+    ParameterError
+        If Brian2's active device is C++ standalone already.
+    """
+    if type(get_device()).__name__ != "RuntimeDevice":
+        raise ParameterError(
+            "Brian2's device is set to C++ standalone; brianconv generates its programs itself: "
+            "call brian2.reset_device() first, or use build_network() to build within your own program"
+        )
     set_device("cpp_standalone", build_on_run=False, directory=str(folder))
     try:
         with _names_within_this_program():
             brian = build_network(spiking, **build)
-            results = _write_only_results(brian)
+            ending = end(brian)
             brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={})
             device.build(directory=str(folder), compile=False, run=False)
-        bundle_sources(folder, " ".join(get_compiler_and_args()[1]))
-        return results
+        return ending
     finally:
         get_device().reinit()
         reset_device()
@@ -228,7 +251,9 @@ def _names_within_this_program() -> Iterator[None]:
 
 
 def _write_only_results(brian: BrianNetwork) -> dict[str, Result]:
-    variables: dict[str, DynamicArrayVariable] = {"steps": brian.image_end.variables["steps"]}
+    variables: dict[str, DynamicArrayVariable] = {
+        name: brian.image_end.variables[name] for name in ("steps", "decided")
+    }
     for name, counter in brian.counters.items():
         variables[f"spikes_{name}"] = counter.variables["spikes"]
         variables[f"operations_{name}"] = counter.variables["operations"]
@@ -252,14 +277,15 @@ def _write_only_results(brian: BrianNetwork) -> dict[str, Result]:
 def _compiled(source: Path) -> Path:
     """Return the folder of the compiled program for these sources; compile it there if it is not there yet."""
     folder = cache_folder() / "programs" / _digest(source)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    writable_folder(folder.parent)
     with FileLock(f"{folder}.lock"):
         if not (folder / "main").exists():
             _make(source)
             shutil.rmtree(folder, ignore_errors=True)
-            staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".staging_"))
-            shutil.copy(source / "main", staging / "main")
-            staging.rename(folder)
+            complete = source.with_name("complete")
+            complete.mkdir()
+            shutil.move(source / "main", complete / "main")
+            complete.rename(folder)
     return folder
 
 

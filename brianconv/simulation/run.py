@@ -11,11 +11,13 @@ from brian2 import Quantity, ms
 from tqdm.auto import tqdm
 
 from brianconv.conversion.geometry import channels_last
+from brianconv.decisions import check_theta
 from brianconv.errors import ParameterError
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.memory import check_memory
 from brianconv.simulation.network import BrianNetwork, Settings, build_network, checked_recordings, layout_images
 from brianconv.simulation.program import Program, compile_network
+from brianconv.simulation.shards import run_shards
 from brianconv.spiking import SpikingNetwork
 
 MODES = ("runtime", "standalone")
@@ -87,6 +89,8 @@ class Simulation:
         *,
         delay: int = 0,
         skip: int = 0,
+        theta: float | None = None,
+        jobs: int = 1,
         progress: bool = False,
         **parameters: object,
     ) -> Recording:
@@ -102,6 +106,11 @@ class Simulation:
             Delayed evaluation: output spikes count from step delay + 1 on.
         skip : int
             Steps at the beginning during which the output neither integrates nor fires.
+        theta : float, optional
+            Threshold of early decision: the next image begins as soon as one is decided (Kim et al. 2018, Algorithm
+            1); no early decision otherwise.
+        jobs : int
+            Number of processes among which the images are divided, in standalone mode.
         progress : bool
             Whether to show a progress bar.
         **parameters
@@ -115,18 +124,21 @@ class Simulation:
             If the simulation was stopped before the last image.
         """
         images = np.asarray(images)
-        settings = checked_settings(self.spiking, images, n_steps, delay, skip)
+        settings = checked_settings(self.spiking, images, n_steps, delay, skip, theta)
+        _check_jobs(jobs, "runtime" if self.program is None else "standalone")
         spiking = self.spiking.with_parameters(**parameters)
         self._check_recording_memory(len(images), settings.n_steps)
         start = time.perf_counter()
         with tqdm(total=len(images), unit="image", disable=not progress, leave=False) as bar:
-            raw = self._run(spiking, images, settings, lambda done: bar.update(done - bar.n))
+            raw = self._run(spiking, images, settings, jobs, lambda done: bar.update(done - bar.n))
         timing = {"build_s": self.build_s, "simulate_s": time.perf_counter() - start}
         return self._recording(images, settings, raw, timing)
 
-    def _run(self, spiking: SpikingNetwork, images: np.ndarray, settings: Settings, progress: Any) -> dict:
+    def _run(
+        self, spiking: SpikingNetwork, images: np.ndarray, settings: Settings, jobs: int, progress: Any
+    ) -> dict[str, np.ndarray]:
         if self.program is not None:
-            return self.program.run(spiking, images, settings, progress)
+            return run_shards(self.program, spiking, images, settings, jobs, progress)
         assert self.brian is not None
         return _run_network(self.brian, spiking, images, settings, progress)
 
@@ -150,7 +162,9 @@ class Simulation:
             spike_counts=by_step[0],
             synaptic_operations=by_step[1],
             steps=steps,
+            decided=raw["decided"].astype(bool),
             delay=settings.delay,
+            theta=settings.theta,
             ann_scores=graph.forward(images).reshape(len(images), -1),
             shapes=dict(graph.shapes),
             spikes={name: self._spikes(name, raw, steps) for name in self.record_spikes},
@@ -162,7 +176,7 @@ class Simulation:
         )
 
     def _spikes(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray) -> Spikes:
-        total = np.rint(raw[f"spike_time_{name}"] / self.dt_s).astype(int)
+        total = np.rint(raw[f"spike_time_{name}"] / self.dt_s).astype(int)  # steps since the start of the run
         image, step = _image_and_step(steps)
         neuron = channels_last(self.spiking.graph.shapes[name])[raw[f"spike_neuron_{name}"]]
         return Spikes(image[total], step[total], neuron)
@@ -180,11 +194,14 @@ def simulate(
     record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None] = (),
     delay: int = 0,
     skip: int = 0,
+    theta: float | None = None,
+    jobs: int = 1,
     progress: bool = False,
     **parameters: object,
 ) -> Recording:
     """Build a network, run it once and return the recording; see Simulation for the parameters."""
-    checked_settings(spiking, np.asarray(images), n_steps, delay, skip)
+    checked_settings(spiking, np.asarray(images), n_steps, delay, skip, theta)
+    _check_jobs(jobs, mode)
     simulation = Simulation(
         spiking.with_parameters(**parameters),
         mode,
@@ -193,15 +210,22 @@ def simulate(
         record_spikes=record_spikes,
         record_potentials=record_potentials,
     )
-    return simulation.run(images, n_steps, delay=delay, skip=skip, progress=progress)
+    return simulation.run(images, n_steps, delay=delay, skip=skip, theta=theta, jobs=jobs, progress=progress)
 
 
 def checked_settings(
-    spiking: SpikingNetwork, images: np.ndarray, n_steps: int | None, delay: int, skip: int
+    spiking: SpikingNetwork, images: np.ndarray, n_steps: int | None, delay: int, skip: int, theta: float | None
 ) -> Settings:
     """Return the settings of a run; raise DataError, ShapeError or ParameterError if something does not fit."""
     layout_images(spiking, images)
-    return Settings(spiking.scheme.default_steps if n_steps is None else n_steps, delay, skip)
+    if theta is not None:
+        check_theta(theta, spiking.n_classes)
+    return Settings(spiking.scheme.default_steps if n_steps is None else n_steps, delay, skip, theta)
+
+
+def _check_jobs(jobs: int, mode: str) -> None:
+    if jobs < 1 or (jobs > 1 and mode == "runtime"):
+        raise ParameterError(f"jobs is {jobs}; it is 1 or more, and more than 1 in standalone mode only")
 
 
 def _run_network(
@@ -218,7 +242,7 @@ def _run_network(
     raw = {name: array[before[name] :].copy() for name, array in _monitored(brian).items()}
     for name in brian.spike_monitors:
         raw[f"spike_time_{name}"] -= start_s
-    raw["steps"] = np.array(tally.steps)
+    raw["steps"], raw["decided"] = np.array(tally.steps), np.array(tally.decided)
     for column, name in enumerate(brian.populations):
         raw[f"spikes_{name}"] = np.array(tally.spikes)[:, column]
         raw[f"operations_{name}"] = np.array(tally.operations)[:, column]

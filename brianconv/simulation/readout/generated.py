@@ -14,11 +14,13 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.groups.group import CodeRunner, Group
 
+from brianconv.decisions import TOLERANCE
+
 if TYPE_CHECKING:
     from brianconv.simulation.network import BrianNetwork
 
 
-COUNTERS = ("step", "image", "n_steps", "n_images")
+COUNTERS = ("step", "image", "n_steps", "n_images", "theta", "first")
 
 
 class ReadoutCodeObject(CPPStandaloneCodeObject):
@@ -99,27 +101,35 @@ class ImageSequence(Group, CodeRunner):
         self.variables.add_constant("N", 1)
         self.variables.add_reference("pixel", source)
         self.variables.add_constant("_n_pixels", len(source))
+        order = brian.pixel_order
+        self.variables.add_array("pixel_order", size=len(order), dtype=np.int32, values=order, constant=True)
         self._enable_group_attributes()
 
 
 class ImageEnd(Group, CodeRunner):
-    """Notes how many steps an image took, and stops the program after the last one.
+    """Ends an image at its last step or as soon as it is decided, and stops the program after the last image.
 
     Attributes
     ----------
-    steps : dynamic array of int, one entry an image
+    steps, decisions, decided : dynamic arrays of int, one entry an image
+        Number of steps, class decided on, and whether early decision ended the image.
     """
 
     def __init__(self, brian: BrianNetwork) -> None:
         CodeRunner.__init__(
             self, self, "finish", clock=brian.schedule.clock, when="end", order=2, name="finish",
             codeobj_class=ReadoutCodeObject,
-            template_kwds={"counter": _counter_arrays(brian.schedule)},
+            template_kwds={"counter": _counter_arrays(brian.schedule), "tolerance": TOLERANCE},
         )  # fmt: skip
         self.codeobj_class = ReadoutCodeObject
         self.variables = Variables(self)
         self.variables.add_constant("N", 1)
-        self.variables.add_dynamic_array("steps", size=0, dtype=np.int64)
+        order = brian.class_order
+        self.variables.add_reference("score", brian.output)
+        self.variables.add_constant("_n_classes", len(order))
+        self.variables.add_array("class_order", size=len(order), dtype=np.int32, values=order, constant=True)
+        for name in ("steps", "decisions", "decided"):
+            self.variables.add_dynamic_array(name, size=0, dtype=np.int64)
         self._enable_group_attributes()
 
 

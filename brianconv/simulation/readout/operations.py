@@ -1,4 +1,7 @@
-"""Run-time readout: the network operations that move from image to image and count; short, and open to change."""
+"""Run-time readout: the network operations that move from image to image, count and decide.
+
+They are short and open to change: replace one in `brian.network`, or write your own beside them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from brian2 import NetworkOperation, NeuronGroup
+
+from brianconv.decisions import StableDecision
 
 if TYPE_CHECKING:
     from brianconv.simulation.network import BrianNetwork
@@ -21,6 +26,8 @@ class Tally:
         Spikes and synaptic operations of each population.
     steps : list of int
         Number of steps that each image took.
+    decided : list of bool
+        Whether early decision ended the image.
     progress : callable
         Called with the number of images that are done.
     """
@@ -29,6 +36,7 @@ class Tally:
         self.spikes: list[list[int]] = []
         self.operations: list[list[int]] = []
         self.steps: list[int] = []
+        self.decided: list[bool] = []
         self.progress: Callable[[int], None] = lambda _: None
 
 
@@ -49,7 +57,8 @@ def advance(brian: BrianNetwork) -> None:
     if step > values(brian.schedule, "n_steps"):
         step[:] = 1
         image += 1
-        values(brian.populations["input"], "pixel")[:] = brian.images[image[0]]
+        values(brian.populations["input"], "pixel")[:] = brian.images[image[0]][brian.pixel_order]
+        brian.stable_decision = StableDecision(1)
         _flush(brian)
 
 
@@ -64,13 +73,19 @@ def count(brian: BrianNetwork) -> None:
 
 
 def finish(brian: BrianNetwork) -> None:
-    """At the end of an image, write down how many steps it took; stop after the last one."""
-    step, image = (int(values(brian.schedule, name)[0]) for name in ("step", "image"))
-    n_steps, n_images = (int(values(brian.schedule, name)[0]) for name in ("n_steps", "n_images"))
-    if step == n_steps:
-        brian.tally.steps.append(step)
+    """End the image at its last step or as soon as it is decided; stop after the last image."""
+    schedule = brian.schedule
+    step, theta = values(schedule, "step"), float(values(schedule, "theta")[0])
+    decided = False
+    if theta > 0 and step >= values(schedule, "first"):
+        scores = values(brian.output, "score")[brian.class_order]
+        decided = bool(brian.stable_decision.update(scores[None], theta)[0])
+    if decided or step == values(schedule, "n_steps"):
+        brian.tally.steps.append(int(step[0]))
+        brian.tally.decided.append(decided)
         brian.tally.progress(len(brian.tally.steps))
-        if image == n_images - 1:
+        step[:] = values(schedule, "n_steps")  # the next step belongs to the next image
+        if values(schedule, "image") == values(schedule, "n_images") - 1:
             brian.network.stop()
 
 

@@ -1,4 +1,4 @@
-{# USES_VARIABLES { pixel, _n_pixels } #}
+{# USES_VARIABLES { pixel, pixel_order, _n_pixels } #}
 {# Counts the step; after the last step of an image, reads the next one. #}
 {% extends 'common_group.cpp' %}
 {% block maincode %}
@@ -15,7 +15,7 @@
         exit(3);
     }
     for (int _k = 0; _k < _n_pixels; _k++)
-        {{pixel}}[_k] = _row[_k];
+        {{pixel}}[_k] = _row[{{pixel_order}}[_k]];
     {% for pathway in delayed_pathways %}
     for (auto &_spikes : brian::{{pathway}}.queue[0]->queue) _spikes.clear();
     {% endfor %}

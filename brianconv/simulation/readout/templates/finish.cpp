@@ -1,11 +1,34 @@
-{# USES_VARIABLES { steps } #}
-{# At the end of an image, notes its length; after the last image, stops. Reports progress about twice a second. #}
+{# USES_VARIABLES { score, class_order, _n_classes, steps, decisions, decided } #}
+{# Ends an image at its last step or when it is decided (Kim et al. 2018, Algorithm 1); stops after the last image. #}
 {% extends 'common_group.cpp' %}
 {% block maincode %}
-    if ({{counter.step}} < {{counter.n_steps}}) return;
+    int _best = 0;
+    double _highest = {{score}}[{{class_order}}[0]], _second = -INFINITY;
+    for (int _k = 1; _k < _n_classes; _k++)
+    {
+        const double _score = {{score}}[{{class_order}}[_k]];
+        if (_score > _highest) { _second = _highest; _highest = _score; _best = _k; }
+        else if (_score > _second) _second = _score;
+    }
+    static int _decision = -1, _stable_steps = 0;
+    static double _average_difference = 0;
+    if ({{counter.step}} == 1) { _decision = -1; _stable_steps = 0; _average_difference = 0; }
+    bool _decided = false;
+    if ({{counter.theta}} > 0 && {{counter.step}} >= {{counter.first}})
+    {
+        _average_difference = (_highest - _second + _average_difference) / 2;
+        _stable_steps = _best == _decision ? _stable_steps + 1 : 0;
+        _decided = _best == _decision && _stable_steps * _average_difference >= {{counter.theta}} * (1 - {{tolerance}});
+        _decision = _best;
+    }
+    if (!_decided && {{counter.step}} < {{counter.n_steps}}) return;
+
     {{_dynamic_steps}}.push_back({{counter.step}});
-    static std::clock_t _reported = 0;
+    {{_dynamic_decisions}}.push_back(_best);
+    {{_dynamic_decided}}.push_back(_decided);
+    {{counter.step}} = {{counter.n_steps}};  // the next step belongs to the next image
     const bool _last = {{counter.image}} >= {{counter.n_images}} - 1;
+    static std::clock_t _reported = 0;
     if (_last || std::clock() - _reported > CLOCKS_PER_SEC / 2)
     {
         std::cout << "images " << {{counter.image}} + 1 << std::endl;

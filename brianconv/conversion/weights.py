@@ -1,0 +1,109 @@
+"""Load a user's model and its weights by name, without running anything that is stored in the weights' file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from brianconv.errors import DataError, ParameterError
+
+DEFAULT_FACTORY = "build"
+
+
+def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> tuple[nn.Module, Path | None]:
+    """Build a model and load its weights.
+
+    Parameters
+    ----------
+    name : str
+        ``path/to/file.py[:factory]`` or ``package.module:factory``; the factory (default ``build``) takes no argument
+        and returns an nn.Module.
+    weights : path, optional
+        A .safetensors file, or a .pt / .pth file with a state dict; by default ``weights/FILE_FACTORY.safetensors``
+        beside the model's file if there is one.
+    seed : int
+        Of torch's random numbers, for factories that draw weights.
+
+    Returns
+    -------
+    model, weights : nn.Module and Path or None
+        In evaluation mode; None if the model is as its factory made it.
+
+    Raises
+    ------
+    ParameterError, DataError
+        If the model or the weights cannot be found, or do not fit each other.
+    """
+    place, _, factory = name.partition(":")
+    module = _module(place)
+    factory = factory or DEFAULT_FACTORY
+    build = getattr(module, factory, None)
+    if not callable(build):
+        raise ParameterError(f"model {name!r}: there is no function {factory!r} in {place}; write {place}:FUNCTION")
+    torch.manual_seed(seed)
+    model = build()
+    if not isinstance(model, nn.Module):
+        raise ParameterError(f"model {name!r}: {factory}() returned {type(model).__name__}, not a torch.nn.Module")
+    path = Path(weights) if weights else _default_weights(module, factory)
+    if path is not None:
+        _load(model, path)
+    return model.eval(), path
+
+
+def _module(place: str) -> ModuleType:
+    try:
+        if not place.endswith(".py"):
+            return importlib.import_module(place)
+        path = Path(place)
+        if not path.is_file():
+            raise ParameterError(f"model file {place!r} does not exist; write path/to/file.py:factory")
+        if path.parent.joinpath("__init__.py").exists():  # part of a package: its own imports must work
+            return _packaged(path.resolve())
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    except (ImportError, SyntaxError) as error:
+        raise ParameterError(f"model {place!r} cannot be imported: {error}") from error
+
+
+def _packaged(path: Path) -> ModuleType:
+    names, folder = [path.stem], path.parent
+    while (folder / "__init__.py").exists():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return importlib.import_module(".".join(names))
+
+
+def _default_weights(module: ModuleType, factory: str) -> Path | None:
+    if not getattr(module, "__file__", None):
+        return None
+    source = Path(str(module.__file__))
+    path = source.parent / "weights" / f"{source.stem}_{factory}.safetensors"
+    return path if path.exists() else None
+
+
+def _load(model: nn.Module, path: Path) -> None:
+    try:
+        safe = path.suffix == ".safetensors"
+        loaded: Any = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        state = loaded.get("state_dict", loaded)
+        model.load_state_dict({key: value.float() for key, value in state.items()})
+    except FileNotFoundError as error:
+        raise DataError(f"weights {str(path)!r} do not exist") from error
+    except (SafetensorError, OSError, EOFError, AttributeError, RuntimeError, ValueError) as error:
+        raise DataError(f"weights {str(path)!r} cannot be loaded into the model: {error}") from error
+    except Exception as error:  # torch raises pickle's UnpicklingError for files that hold more than tensors
+        raise DataError(f"weights {str(path)!r} hold more than tensors and are not loaded: {error}") from error

@@ -1,0 +1,78 @@
+"""Accuracy by step and latency of Net 1 for a global pre-charge of 0.0 to 0.5, with and without delayed evaluation.
+
+    python -m studies.hwang2021_net1.run --data-root DIR [--jobs 2]
+
+Writes results.json after every value of v_init; the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from brianconv import datasets
+from brianconv.analysis.metrics import summarize, versions
+from brianconv.conversion.weights import load_model
+from brianconv.decisions import delayed_scores
+from brianconv.files import write_json
+from brianconv.recording import Recording
+from brianconv.simulation.run import Simulation
+from brianconv.spiking import convert
+from studies.hwang2021_net1 import params
+
+RESULTS = Path(__file__).parent / "results.json"
+KEPT = (
+    "ann_accuracy", "accuracy", "accuracy_by_step", "latency_steps", "spikes_per_image",
+    "synaptic_operations_per_image",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data-root", default="data")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--images", type=int, default=params.N_IMAGES)
+    parser.add_argument("--steps", type=int, default=params.N_STEPS)
+    arguments = parser.parse_args()
+    settings = {"images": arguments.images, "steps": arguments.steps, "calibration": params.N_CALIBRATION}
+    results = _previous(settings)
+    test = datasets.load(params.DATA, "test", arguments.data_root).head(arguments.images)
+    training = datasets.load(params.DATA, "train", arguments.data_root).head(params.N_CALIBRATION)
+    model, _ = load_model(params.MODEL)
+    spiking = convert(model, training.images, normalization=params.NORMALIZATION)
+    simulation = Simulation(spiking, "standalone", dtype=params.DTYPE)
+    for v_init in params.V_INIT:
+        if str(v_init) in results["by_v_init"]:
+            continue
+        recording = simulation.run(test.images, arguments.steps, v_init=v_init, jobs=arguments.jobs, progress=True)
+        summary = summarize(recording, test.labels)
+        results["by_v_init"][str(v_init)] = {
+            **{key: summary[key] for key in KEPT},
+            "latency_by_delay": _latency_by_delay(recording, test.labels),
+        }
+        write_json(RESULTS, results)
+        print(f"v_init {v_init}: accuracy {summary['accuracy']:.2%}, latency {summary['latency_steps']}", flush=True)
+
+
+def _previous(settings: dict[str, int]) -> dict:
+    if RESULTS.exists():
+        results = json.loads(RESULTS.read_text())
+        if results["settings"] == settings:
+            return results
+    return {"settings": settings, "versions": versions(), "by_v_init": {}}
+
+
+def _latency_by_delay(recording: Recording, labels) -> dict[str, list[int | None]]:
+    """Evaluate one recording for every delay, and return the latencies, one list a share of the ANN's accuracy."""
+    latencies: dict[str, list[int | None]] = {}
+    for delay in params.DELAYS:
+        delayed = dataclasses.replace(recording, scores=delayed_scores(recording.scores, delay), delay=delay)
+        for share, step in delayed.latency_steps(labels).items():
+            latencies.setdefault(share, []).append(step)
+    return latencies
+
+
+if __name__ == "__main__":
+    main()

@@ -127,7 +127,7 @@ def _run(parsed: argparse.Namespace) -> None:
         dtype=parsed.dtype,
         record_spikes=parsed.record,
         jobs=parsed.jobs,
-        progress=sys.stderr.isatty(),
+        progress=True,
         **run,
     )
     summary = summarize(recording, test.labels)
@@ -164,8 +164,10 @@ def _converted(parsed: argparse.Namespace) -> _Converted:
     start = time.perf_counter()
     model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
     print(f"weights: {weights or 'as the model was made'}", flush=True)
-    images = _calibration_images(parsed, int(settings.pop("calibration", N_CALIBRATION)))
-    skip = int(settings.pop("skip", 0))
+    images = _calibration_images(parsed, _whole(settings, "calibration", N_CALIBRATION, 1))
+    skip = _whole(settings, "skip", 0, 0)
+    if "input_shape" in settings:
+        raise ParameterError("--set input_shape: the shape of an image is that of the data")
     spiking = convert(model, images, coding=parsed.coding, **settings)
     n_steps = parsed.steps or spiking.scheme.default_steps
     return _Converted(spiking, n_steps, skip, time.perf_counter() - start)
@@ -193,6 +195,14 @@ def _settings(given: Sequence[str]) -> dict[str, Any]:
             raise ParameterError(f"--set {argument!r} is not KEY=VALUE or @FILE")
         settings[key] = _value(value)
     return settings
+
+
+def _whole(settings: dict[str, Any], key: str, default: int, lowest: int) -> int:
+    """Take a whole number out of the settings."""
+    value = settings.pop(key, default)
+    if not isinstance(value, int) or value < lowest:
+        raise ParameterError(f"--set {key}={value}: it is a whole number, {lowest} or more")
+    return value
 
 
 def _settings_file(path: Path) -> dict[str, Any]:

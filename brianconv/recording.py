@@ -51,7 +51,7 @@ class Potentials:
     neurons : array of int, shape (n_recorded,)
         In torch's flat order.
     values : array, shape (n_images, n_steps, n_recorded)
-        In thresholds; NaN after an image was decided.
+        In the units of the equations; NaN after an image was decided.
     """
 
     neurons: np.ndarray
@@ -86,6 +86,10 @@ class Recording:
     potentials : mapping of str to Potentials
     timing : mapping of str to float
         Seconds: build_s, simulate_s.
+    parameters : mapping
+        ``parameters[name][population]``, the values of the code's parameters in this run.
+    dt_ms : float
+        Length of a step in ms.
     """
 
     layers: tuple[str, ...]
@@ -101,6 +105,12 @@ class Recording:
     potentials: Mapping[str, Potentials] = field(default_factory=dict)
     timing: Mapping[str, float] = field(default_factory=dict)
     theta: float | None = None
+    parameters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    dt_ms: float = 1.0
+
+    def __repr__(self) -> str:
+        recorded = ", ".join(self.spikes) or "none"
+        return f"<Recording of {self.n_images} images, {self.n_steps} steps; spikes of: {recorded}>"
 
     @property
     def n_images(self) -> int:
@@ -163,8 +173,12 @@ class Recording:
         return latencies
 
     def _check_labels(self, labels: np.ndarray) -> None:
-        if len(labels) != self.n_images:
-            raise DataError(f"there are {len(labels)} labels for {self.n_images} images")
+        shape = np.shape(labels)
+        if shape != (self.n_images,):
+            raise DataError(
+                f"labels have shape {shape}; there must be {self.n_images}, one class number an image: "
+                "use labels.argmax(axis=1) for one-hot labels"
+            )
 
     def save(self, folder: str | Path) -> None:
         """Write `recording.npz` and `recording.json` into a folder, each completely or not at all."""
@@ -180,6 +194,8 @@ class Recording:
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
             "delay": self.delay,
             "theta": self.theta,
+            "parameters": {name: dict(values) for name, values in self.parameters.items()},
+            "dt_ms": self.dt_ms,
             "timing": dict(self.timing),
         }
         folder = writable_folder(folder)
@@ -196,6 +212,8 @@ class Recording:
                 shapes={name: tuple(shape) for name, shape in about["shapes"].items()},
                 delay=about["delay"],
                 theta=about["theta"],
+                parameters=about["parameters"],
+                dt_ms=about["dt_ms"],
                 timing=about["timing"],
                 spikes={
                     name.removeprefix("spikes/"): Spikes(*arrays[name].T)

@@ -57,6 +57,10 @@ class SpikingNetwork:
     neurons: Mapping[str, NeuronModel]
     synaptic_delay: Mapping[str, int] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.graph.shapes.items())
+        return f"<SpikingNetwork, {self.scheme.name} coding: {shapes}>"
+
     @property
     def graph(self) -> LayerGraph:
         return self.normalized.graph
@@ -89,7 +93,7 @@ class SpikingNetwork:
         UnknownLayerError, ParameterError
             If a layer or a field does not exist.
         """
-        names = [layers] if isinstance(layers, str) else list(layers or self.populations[1:])
+        names = [layers] if isinstance(layers, str) else list(self.populations[1:] if layers is None else layers)
         for name in names:
             self.check_population(name)
         unknown = [key for key in changes if key not in NeuronModel.__dataclass_fields__]
@@ -170,7 +174,8 @@ def _joined(*parts: str) -> str:
 
 def _section(title: str, code: str) -> list[str]:
     body = textwrap.dedent(code).strip()
-    return [f"  {title}", *(f"      {line.strip()}" for line in body.splitlines())] if body else []
+    lines = [line.strip() for line in body.splitlines() if line.strip()]
+    return [f"  {title}", *(f"      {line}" for line in lines)] if lines else []
 
 
 def convert(

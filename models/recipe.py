@@ -17,7 +17,7 @@ class Recipe:
     learning_rate : float
         Peak of the one-cycle schedule.
     weight_decay : float
-        Decoupled (AdamW).
+        L2 penalty, part of Adam's gradient.
     label_smoothing : float
     shift : int
         Random shifts of at most so many pixels in each direction, with zero padding.

@@ -65,7 +65,7 @@ def train(name: str, build, recipe: Recipe, data_root: str, out: Path) -> None:
     images, labels = _tensors(recipe.data, "train", data_root, device)
     test_images, test_labels = _tensors(recipe.data, "test", data_root, device)
     model = build().to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     n_batches = len(images) // recipe.batch_size
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches

@@ -45,6 +45,9 @@ def build():
 
 def broken():
     return 3
+
+def needy(n):
+    return nn.Linear(n, n)
 """
 
 
@@ -113,6 +116,10 @@ def test_run_writes_result_and_recording(model_file, trained, tmp_path, capsys):
         (["--data", "digits", "--set", "v_init=3"], "must lie in [0, 0.99]"),
         (["--data", "digits", "--set", "gamma=3"], "no parameter 'gamma'; it has v_init"),
         (["--data", "digits", "--set", "@missing.json"], "cannot be read as JSON"),
+        (["--data", "digits", "--set", "skip=x"], "skip=x: it is a whole number"),
+        (["--data", "digits", "--set", "calibration=-5"], "1 or more"),
+        (["--data", "digits", "--set", "percentile=abc"], "percentile is 'abc'"),
+        (["--data", "digits", "--set", "input_shape=3"], "input_shape"),
         (["--data", "digits", "--record", "conv7"], "no layer 'conv7'"),
         (["--data", "digits", "--weights", "none.safetensors"], "do not exist"),
         (["--data", "digits", "--delay", "200"], "delay is 200"),
@@ -132,6 +139,7 @@ def test_run_refuses_bad_input_with_code_2(model_file, tmp_path, capsys, argumen
     [
         ("{file}:missing", "no function 'missing'"),
         ("{file}:broken", "returned int"),
+        ("{file}:needy", "cannot be called without arguments"),
         ("nowhere.py", "does not exist"),
         ("no.such.package:build", "cannot be imported"),
     ],

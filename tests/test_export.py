@@ -24,7 +24,9 @@ def test_exported_program_decides_as_the_simulation(small_spiking, small_images,
     }
     assert "march=native" not in (project / "Makefile").read_text()
     subprocess.run(["make", "-j2"], cwd=project, check=True, capture_output=True)
-    small_images.astype("<f8").tofile(tmp_path / "IMAGES")
+    with (tmp_path / "IMAGES").open("wb") as file:  # as the project's README says
+        file.write(b"brianimg" + np.array([len(small_images), np.prod(SMALL_SHAPE)], "<i8").tobytes())
+        file.write(small_images.astype("<f8").tobytes())
     done = classify(project, tmp_path / "IMAGES", tmp_path / "OUT")
     assert done.returncode == 0, done.stderr
     expected = simulate(small_spiking, small_images, 30, delay=2, theta=0.25)
@@ -37,12 +39,18 @@ def test_exported_program_decides_as_the_simulation(small_spiking, small_images,
     ]
     assert {p.name for p in (tmp_path / "OUT").iterdir()} == {"decisions.csv"}
 
-    (tmp_path / "short").write_bytes(b"12345")
-    done = classify(project, tmp_path / "short", tmp_path / "OUT")
-    assert done.returncode == 2 and f"whole images of {np.prod(SMALL_SHAPE)} float64 pixels" in done.stderr
-    (small_images * 255).tofile(tmp_path / "bytes")
-    done = classify(project, tmp_path / "bytes", tmp_path / "OUT")
-    assert done.returncode == 2 and "outside [0, 1]" in done.stderr
+    whole = (tmp_path / "IMAGES").read_bytes()
+    for content, message in [
+        (b"12345", "does not start as"),
+        (whole[8:], "does not start as"),
+        (whole[:-3], "ends within image 4"),
+        (whole + b"1", "longer than"),
+        (whole[:16] + np.int64(7).tobytes() + whole[24:], "announces 5 images of 7 pixels"),
+        (whole[:24] + (small_images * 255).tobytes(), "outside [0, 1]"),
+    ]:
+        (tmp_path / "damaged").write_bytes(content)
+        done = classify(project, tmp_path / "damaged", tmp_path / "OUT")
+        assert done.returncode == 2 and message in done.stderr
     done = classify(project, tmp_path / "missing", tmp_path / "OUT")
     assert done.returncode == 2 and "cannot open" in done.stderr
 

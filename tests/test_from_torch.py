@@ -1,5 +1,7 @@
 """A traced network computes what torch computes, or is refused with a message that names the culprit."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,12 @@ def test_layers_are_named_after_modules(functional_forms):
     assert [layer.rectified for layer in graph.layers] == [True, True, True, False]
 
 
+def test_names_become_identifiers():
+    names = ["0", "input", "schicht_ä", "_private"]
+    model = nn.Sequential(OrderedDict((name, nn.Sequential(nn.Linear(4, 4), nn.ReLU())) for name in names))
+    assert extract_graph(model, (4,)).names[1:] == ["layer_0_0", "input_0", "schicht___0", "layer__private_0"]
+
+
 def test_the_module_is_not_changed(functional_forms):
     functional_forms.train()
     before = {key: value.clone() for key, value in functional_forms.state_dict().items()}
@@ -130,6 +138,7 @@ class Residual(nn.Module):
          ["reflect"]),
         (nn.Sequential(nn.Conv2d(1, 2, 3), nn.AvgPool2d(2, ceil_mode=True)), (1, 8, 8), UnsupportedLayerError,
          ["ceil_mode"]),
+        (nn.Sequential(OrderedDict({"lambda": nn.Linear(4, 4)})), (4,), UnsupportedLayerError, ["'lambda'", "rename"]),
         (Branching(), (4,), UnsupportedLayerError, ["Branching", "traced"]),
         (Residual(), (4,), UnsupportedLayerError, ["add"]),
         (nn.Sequential(nn.Linear(4, 4)), (5,), ShapeError, ["'0'", "4 input features", "(5,)"]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_recording import LABELS, recording
 
-from brianconv import plot_accuracy, plot_correlation, plot_potentials, plot_raster, simulate
+from brianconv import Simulation, plot_accuracy, plot_correlation, plot_potentials, plot_raster, simulate
 from brianconv.analysis import plotting
 from brianconv.errors import DataError, UnknownLayerError
 
@@ -32,6 +32,18 @@ def test_traces_start_at_v_init_and_mark_each_spike(numpy_target, small_spiking,
     assert lines["v"].get_ydata()[0] == 0.25
     np.testing.assert_array_equal(lines["spike"].get_xdata(), spikes.step[spikes.neuron == neuron])
     assert lines["threshold"].get_ydata()[0] == 1 and lines["v_init"].get_ydata()[0] == 0.25
+
+
+def test_traces_show_the_spikes_and_the_pre_charge_of_their_run(numpy_target, small_spiking, small_images):
+    tired = small_spiking.change_neurons("layer_0", refractory="4*ms", reset="v = 0")
+    traced = Simulation(tired, record_potentials=["layer_0"]).run(small_images[:1], 20, v_init=0.0)
+    spikes = traced.spikes_of("layer_0")
+    neuron = int(np.bincount(spikes.neuron).argmax())
+    assert (traced.potentials["layer_0"].values[0, :, neuron] >= 1).sum() > (spikes.neuron == neuron).sum() > 1
+    lines = {line.get_label(): line for line in plot_potentials(traced, tired, "layer_0", [neuron]).axes[0].lines}
+    np.testing.assert_array_equal(lines["spike"].get_xdata(), spikes.step[spikes.neuron == neuron])
+    assert lines["v"].get_ydata()[0] == 0 and lines["v_init"].get_ydata()[0] == 0
+    assert np.isnan(lines["v"].get_ydata()).sum() == (spikes.neuron == neuron).sum(), "an unknown reset is a gap"
 
 
 def test_accuracy_has_the_ann_as_a_line():

@@ -26,6 +26,8 @@ def recording(**changes) -> Recording:
         "spikes": {"fc": Spikes(np.array([0, 1]), np.array([2, 4]), np.array([2, 1]))},
         "potentials": {"fc": Potentials(np.array([2]), np.arange(8.0).reshape(2, 4, 1))},
         "timing": {"build_s": 1.0, "simulate_s": 2.0},
+        "parameters": {"v_threshold": {"input": 1.0, "fc": 1.0}, "v_init": {"input": 0.0, "fc": 0.5}},
+        "dt_ms": 1.0,
     }
     return Recording(**(fields | changes))
 
@@ -66,12 +68,13 @@ def test_saved_and_loaded_are_equal(tmp_path):
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(recording(), name))
     np.testing.assert_array_equal(loaded.spikes["fc"].step, [2, 4])
+    assert loaded.parameters == recording().parameters and loaded.dt_ms == 1.0 and loaded.theta is None
     np.testing.assert_array_equal(loaded.potentials["fc"].values, recording().potentials["fc"].values)
     assert json.loads((tmp_path / "deep" / "folder" / "recording.json").read_text())["timing"]["build_s"] == 1.0
 
 
 def test_refusals(tmp_path):
-    with pytest.raises(DataError, match="3 labels for 2 images"):
+    with pytest.raises(DataError, match=r"labels have shape \(3,\); there must be 2"):
         recording().accuracy(np.zeros(3))
     with pytest.raises(UnknownLayerError, match="'input' were not recorded; recorded are: fc"):
         recording().spikes_of("input")

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import brian2
 import numpy as np
 import pytest
 from brian2 import StateMonitor, ms
@@ -309,6 +310,37 @@ def test_changed_equations_run_and_have_no_reference(numpy_target, small_spiking
         simulate_reference(leaky, small_images, 2)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"equations": "dv/dt = drive/dt + foo : 1\ndrive : 1\nv_threshold : 1\nv_init : 1"}, "foo"),
+        ({"equations": "dv/dt = drive/dt : 1\ndrive : 1"}, "must keep the variables v, drive, v_init, v_threshold"),
+        ({"equations": "dv/dt == 3"}, "'layer_0'"),
+        ({"refractory": "2"}, "refuses the equations"),
+    ],
+)
+def test_equations_that_brian_refuses_are_explained(numpy_target, small_spiking, small_images, changes, message):
+    with pytest.raises(ParameterError, match=message):
+        simulate(small_spiking.change_neurons("layer_0", **changes), small_images, 3)
+
+
+def test_no_layer_means_no_change(small_spiking):
+    changed = small_spiking.change_neurons([], refractory="2*ms")
+    assert all(model.refractory is None for model in changed.neurons.values())
+    changed = small_spiking.change_neurons(refractory="2*ms")
+    assert [model.refractory for model in changed.neurons.values()] == [None] + 5 * ["2*ms"]
+
+
+def test_a_device_that_the_user_has_set_is_left_alone(small_spiking, small_images):
+    brian2.set_device("cpp_standalone", build_on_run=False)
+    try:
+        for mode in ("runtime", "standalone"):
+            with pytest.raises(ParameterError, match="reset_device"):
+                simulate(small_spiking, small_images, 3, mode=mode)
+    finally:
+        brian2.devices.reset_device()
+
+
 def test_a_refractory_period_limits_the_rate(numpy_target, small_spiking):
     tired = small_spiking.change_neurons("input", refractory="2*ms")
     recording = simulate(tired, np.ones((2, *SMALL_SHAPE)), 9, record_spikes=["input"])
@@ -347,6 +379,7 @@ def test_describe_prints_every_layer_in_order(small_spiking):
         (lambda s, x: simulate(s, x, mode="cuda"), ParameterError, "runtime, standalone"),
         (lambda s, x: simulate(s, x, dtype="float16"), ParameterError, "float64, float32"),
         (lambda s, x: simulate(s, x, -3), ParameterError, "at least 1 step"),
+        (lambda s, x: simulate(s, x, 10.5), ParameterError, "a whole number of steps"),
         (lambda s, x: simulate(s, x, 5, delay=5), ParameterError, r"\[0, 5\)"),
         (lambda s, x: simulate(s, x, 5, theta=-1.0), ParameterError, "theta is -1"),
         (lambda s, x: simulate(s, x, 5, jobs=2), ParameterError, "standalone mode only"),

@@ -35,9 +35,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def plot_raster(
-    recording: Recording, images: Sequence[int] = (0,), neurons: int = 60, dt_ms: float = 1.0, seed: int = 0
-) -> Figure:
+def plot_raster(recording: Recording, images: Sequence[int] = (0,), neurons: int = 60, seed: int = 0) -> Figure:
     """Draw the recorded spikes of each layer, with boundaries between layers and between images.
 
     Parameters
@@ -48,21 +46,20 @@ def plot_raster(
         Images to draw, one after another.
     neurons : int
         Neurons drawn of a layer; chosen at random from those that fire, and shown in the order of their index.
-    dt_ms : float
-        Length of a step in ms.
     seed : int
         Of the choice of neurons.
     """
     if not recording.spikes:
         raise DataError("no spikes were recorded: simulate with record_spikes=[...]")
     _check_images(recording, images)
+    dt_ms = recording.dt_ms
     starts = np.concatenate([[0], np.cumsum([recording.steps[k] for k in images])]) * dt_ms
     random = np.random.default_rng(seed)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(7.0, 1.0 + 0.9 * len(recording.spikes)), layout="constrained")
         base, ticks = 0.0, []
         for index, name in enumerate(recording.spikes):
-            times, rows, height = _raster_rows(recording, name, images, starts, neurons, dt_ms, random)
+            times, rows, height = _raster_rows(recording, name, images, starts, neurons, random)
             band = np.clip(height, THINNEST_BAND, neurons)
             y, size = base + rows * band / height, (2.2 * band / height) ** 2
             axes.scatter(times, y, s=size, marker="|", linewidths=0.9, color=CYCLE[index % len(CYCLE)])
@@ -85,13 +82,12 @@ def _raster_rows(
     images: Sequence[int],
     starts: np.ndarray,
     most: int,
-    dt_ms: float,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Return spike times, the row of each spike, and the number of rows."""
     spikes = recording.spikes_of(name)
     parts = [(start, spikes.of_image(k)) for k, start in zip(images, starts, strict=False)]
-    times = np.concatenate([start + part.step * dt_ms for start, part in parts])
+    times = np.concatenate([start + part.step * recording.dt_ms for start, part in parts])
     indices = np.concatenate([part.neuron for _, part in parts])
     firing, n_neurons = np.unique(indices), int(np.prod(recording.shapes[name]))
     if n_neurons <= most:
@@ -107,38 +103,38 @@ def plot_potentials(
     layer: str,
     neurons: Sequence[int] | None = None,
     image: int = 0,
-    dt_ms: float = 1.0,
 ) -> Figure:
     """Draw membrane traces of one layer, sampled before the reset, with threshold, v_init and spikes.
 
     Parameters
     ----------
     recording : Recording
-        Made with ``record_potentials``.
+        Made with ``record_potentials``; gives threshold and pre-charge of its run.
     spiking : SpikingNetwork
-        Gives threshold and pre-charge.
+        Tells how the neurons are reset.
     layer : str
     neurons : sequence of int, optional
         In torch's flat order; the first three recorded ones otherwise.
     image : int
-    dt_ms : float
-        Length of a step in ms.
     """
     if layer not in recording.potentials:
         recorded = ", ".join(recording.potentials) or "none"
         raise UnknownLayerError(f"the potentials of {layer!r} were not recorded; recorded are: {recorded}")
     _check_images(recording, [image])
-    potentials = recording.potentials[layer]
+    potentials, spikes = recording.potentials[layer], recording.spikes_of(layer).of_image(image)
     columns = _columns(potentials.neurons, neurons, layer)
-    threshold, v_init = (spiking.parameters[p][layer] for p in ("v_threshold", "v_init"))
+    threshold, v_init = (recording.parameters[p][layer] for p in ("v_threshold", "v_init"))
+    drop = threshold if spiking.neurons[layer].reset == spiking.scheme.neuron.reset else None
     with plt.rc_context(STYLE):
         figure, all_axes = plt.subplots(
-            len(columns), 1, figsize=(7.0, 0.9 + 1.1 * len(columns)), sharex=True, sharey=True, squeeze=False,
-            layout="constrained",
-        )  # fmt: skip
+            len(columns), 1, figsize=(7.0, 0.9 + 1.1 * len(columns)), sharex=True, squeeze=False, layout="constrained"
+        )
         for axes, column in zip(all_axes[:, 0], columns, strict=True):
-            _trace(axes, potentials.values[image, :, column], threshold, v_init, dt_ms)
-            axes.set_ylabel(f"neuron {potentials.neurons[column]}\nv (thresholds)")
+            neuron = potentials.neurons[column]
+            fired = np.isin(np.arange(1, recording.n_steps + 1), spikes.step[spikes.neuron == neuron])
+            _trace(axes, potentials.values[image, :, column], fired, drop, v_init, recording.dt_ms)
+            axes.axhline(threshold, color=RED, linewidth=1.0, linestyle="--", label="threshold")
+            axes.set_ylabel(f"neuron {neuron}\nv (thresholds)")
         all_axes[-1, 0].set_xlabel(f"time (ms), layer {layer}, image {image}; v before the reset")
         handles, labels = all_axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
@@ -154,16 +150,14 @@ def _columns(recorded: np.ndarray, neurons: Sequence[int] | None, layer: str) ->
     return [int(np.flatnonzero(recorded == n)[0]) for n in neurons]
 
 
-def _trace(axes: Axes, v: np.ndarray, threshold: float, v_init: float, dt_ms: float) -> None:
+def _trace(axes: Axes, v: np.ndarray, fired: np.ndarray, drop: float | None, v_init: float, dt_ms: float) -> None:
+    """Draw one neuron; the fall after a spike is drawn by `drop`, or left out if the reset is another one."""
     times = np.arange(1, len(v) + 1) * dt_ms
-    fired = v >= threshold * (1 - 1e-6)
-    # the reset happens after the sample: draw it as a vertical line, so that the trace falls where the neuron fires
-    path_t = np.stack([times, np.where(fired, times, np.nan)], axis=1)
-    path_v = np.stack([v, np.where(fired, v - threshold, np.nan)], axis=1)
-    keep = ~np.isnan(path_t.ravel())
-    start_t, start_v = np.append(0.0, path_t.ravel()[keep]), np.append(v_init, path_v.ravel()[keep])
-    axes.plot(start_t, start_v, color=BLUE, linewidth=1.2, label="v")
-    axes.axhline(threshold, color=RED, linewidth=1.0, linestyle="--", label="threshold")
+    after = np.full(len(v), np.nan) if drop is None else v - drop
+    # a sample, and where it is a spike, the potential after the reset at the same time
+    path_t, path_v = np.repeat(times, 2), np.stack([v, after], axis=1).ravel()
+    shown = np.stack([np.ones(len(v), dtype=bool), fired], axis=1).ravel()
+    axes.plot(np.append(0.0, path_t[shown]), np.append(v_init, path_v[shown]), color=BLUE, linewidth=1.2, label="v")
     axes.axhline(v_init, color=GREEN, linewidth=1.0, linestyle=":", label="v_init")
     axes.plot(times[fired], v[fired], marker="v", linestyle="none", markersize=4, color="black", label="spike")
     axes.set_xlim(0, times[-1])

@@ -79,6 +79,9 @@ def extract_graph(model: nn.Module, input_shape: Shape) -> LayerGraph:
 
 
 def _trace(model: nn.Module) -> fx.GraphModule:
+    for path, _ in model.named_modules():
+        if any(keyword.iskeyword(part) for part in path.split(".")):
+            raise UnsupportedLayerError(f"module {path!r} has the name of a Python keyword: rename it")
     try:
         traced = fx.symbolic_trace(model)
     except Exception as error:
@@ -182,7 +185,7 @@ class _Walk:
 
 def _identifier(path: str, taken: set[str]) -> str:
     """Turn a module path into a Brian2 name: 'features.0' -> 'features_0', '0' -> 'layer_0'."""
-    name = re.sub(r"\W", "_", path)
+    name = re.sub(r"\W", "_", path, flags=re.ASCII)
     if not name[:1].isalpha() or keyword.iskeyword(name) or name in RESERVED:
         name = f"layer_{name}"
     candidates = [name, *(f"{name}_{k}" for k in range(2, len(taken) + 3))]

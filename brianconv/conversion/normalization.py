@@ -104,8 +104,8 @@ def _check(method: str, percentile: float, per: str) -> None:
         raise ParameterError(f"normalization {method!r} is unknown; choose one of {', '.join(METHODS)}")
     if per not in GRANULARITIES:
         raise ParameterError(f"normalization per {per!r} is unknown; choose one of {', '.join(GRANULARITIES)}")
-    if not 0 < percentile <= 100:
-        raise ParameterError(f"percentile is {percentile:g}; it must be above 0 and at most 100")
+    if not isinstance(percentile, (int, float)) or not 0 < percentile <= 100:
+        raise ParameterError(f"percentile is {percentile!r}; it must be above 0 and at most 100")
 
 
 def _measure(graph: LayerGraph, images: np.ndarray, quantile: float, per: str) -> dict[str, np.ndarray]:

@@ -50,7 +50,10 @@ def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> t
     if not callable(build):
         raise ParameterError(f"model {name!r}: there is no function {factory!r} in {place}; write {place}:FUNCTION")
     torch.manual_seed(seed)
-    model = build()
+    try:
+        model = build()
+    except TypeError as error:
+        raise ParameterError(f"model {name!r}: {factory}() cannot be called without arguments: {error}") from error
     if not isinstance(model, nn.Module):
         raise ParameterError(f"model {name!r}: {factory}() returned {type(model).__name__}, not a torch.nn.Module")
     path = Path(weights) if weights else _default_weights(module, factory)

@@ -6,7 +6,8 @@ every layer has its own slots in `Network.schedule`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,8 +23,9 @@ from brian2 import (
     linked_var,
     ms,
 )
-from brian2.core.base import BrianObject
-from brian2.units.fundamentalunits import Quantity, have_same_dimensions
+from brian2.core.base import BrianObject, BrianObjectException
+from brian2.equations.equations import EquationError
+from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, have_same_dimensions
 
 from brianconv.coding.scheme import NeuronModel
 from brianconv.conversion.geometry import channels_last
@@ -36,6 +38,10 @@ from brianconv.simulation.readout import generated, operations
 from brianconv.simulation.synapses.explicit import connect_explicit
 from brianconv.spiking import HOLD, SpikingNetwork, tolerance
 
+EQUATION_ERRORS: tuple[type[Exception], ...] = (
+    BrianObjectException, EquationError, DimensionMismatchError, SyntaxError, ValueError, TypeError, KeyError,
+    NotImplementedError,
+)  # fmt: skip
 LAYER_SLOTS = ("integrate", "thresholds", "synapses", "resets")
 SCHEDULE_EQUATIONS = """
 step     : integer (shared)
@@ -70,6 +76,9 @@ class Settings:
     theta: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("n_steps", "delay", "skip"):
+            if not isinstance(getattr(self, name), (int, np.integer)):
+                raise ParameterError(f"{name} is {getattr(self, name)!r}; it is a whole number of steps")
         if self.n_steps < 1:
             raise ParameterError(f"n_steps is {self.n_steps}; an image lasts at least 1 step")
         for name in ("delay", "skip"):
@@ -234,13 +243,35 @@ def build_network(
     brian.network.schedule = _slots(len(spiking.populations))
     brian.add(schedule)
     for index, name in enumerate(spiking.populations):
-        _add_population(brian, index, name)
+        with explained(brian, EQUATION_ERRORS, name):
+            _add_population(brian, index, name)
     for layer in spiking.graph.layers:
         _add_connections(brian, layer.name)
     _add_output_operations(brian)
     _add_monitors(brian, record_spikes, neurons)
     (generated if generated.is_standalone() else operations).add_operations(brian)
     return brian
+
+
+@contextmanager
+def explained(
+    brian: BrianNetwork, errors: tuple[type[Exception], ...], population: str | None = None
+) -> Iterator[None]:
+    """Turn what Brian2 says of equations that it refuses into one ParameterError that names object and reason."""
+    try:
+        yield
+    except errors as error:
+        for brian_object in brian.network.objects:
+            brian_object._network = brian.network.id  # or Brian2 warns of each that it was never used
+        reason: BaseException = error
+        while (below := reason.__cause__ or reason.__context__) is not None:
+            reason = below
+        where = f"population {population!r}" if population else str(error).split("\n")[0]
+        variables = ", ".join(variable for variable in ("v", "drive", *brian.spiking.parameters))
+        raise ParameterError(
+            f"Brian2 refuses the equations ({where}): {reason}; a changed neuron model must keep the variables "
+            f"{variables}"
+        ) from error
 
 
 def checked_recordings(

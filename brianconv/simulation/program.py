@@ -24,18 +24,28 @@ from typing import Any, TypeVar
 import numpy as np
 from brian2 import device, get_device, ms, set_device
 from brian2.codegen.cpp_prefs import get_compiler_and_args
+from brian2.core.base import BrianObjectException
 from brian2.core.variables import DynamicArrayVariable
 from brian2.devices.device import reset_device
 from filelock import FileLock
 
 from brianconv.errors import CompilerError, ParameterError, SimulationError
 from brianconv.files import working_folder, writable_folder
-from brianconv.simulation.network import BrianNetwork, Settings, build_network, layout_images, parameter_values
+from brianconv.simulation.network import (
+    BrianNetwork,
+    Settings,
+    build_network,
+    explained,
+    layout_images,
+    parameter_values,
+)
+from brianconv.simulation.readout.generated import is_standalone
 from brianconv.simulation.sources import bundle_sources
 from brianconv.spiking import SpikingNetwork
 
 Ending = TypeVar("Ending")
 LONGEST_RUN_STEPS = 10**9
+IMAGES_MAGIC = b"brianimg"
 WRITE_RESULTS = """
 {
     using namespace brian;
@@ -122,9 +132,21 @@ class Program:
         values |= {"schedule.step": settings.n_steps, "schedule.image": -1}
         arguments = [f"{name}={value!r}" for name, value in values.items()]
         with tempfile.TemporaryDirectory(prefix="results_", dir=self.data) as folder:
-            rows.tofile(Path(folder) / "images")
+            write_images(Path(folder) / "images", rows)
             _run([str(self.folder / "main"), "--results_dir", f"{folder}/", *arguments], self.data, progress)
             return {name: _read(Path(folder) / name, result) for name, result in self.results.items()}
+
+
+def write_images(path: Path, rows: np.ndarray) -> None:
+    """Write images, shape (n_images, n_pixels) in torch's order, as a program reads them.
+
+    The format: the 8 bytes ``brianimg``, the numbers of images and of pixels an image as 64-bit integers, then the
+    pixels as 64-bit floating-point numbers; little endian.
+    """
+    with path.open("wb") as file:
+        file.write(IMAGES_MAGIC)
+        np.array(rows.shape, dtype="<i8").tofile(file)
+        rows.astype("<f8", copy=False).tofile(file)
 
 
 def _run(command: list[str], folder: Path, progress: Callable[[int], None] | None) -> None:
@@ -184,6 +206,15 @@ def compile_network(spiking: SpikingNetwork, **build: Any) -> Program:
     return Program(spiking, folder, data, results, float(build.get("dt", 1 * ms)))
 
 
+def check_device() -> None:
+    """Raise ParameterError if the user has set Brian2's device to C++ standalone."""
+    if is_standalone():
+        raise ParameterError(
+            "Brian2's device is set to C++ standalone; brianconv sets it itself for mode='standalone': call "
+            "brian2.devices.device.reset_device() first, or use build_network() to build within your own program"
+        )
+
+
 def check_compiler() -> None:
     """Raise CompilerError unless there are a C++ compiler and make."""
     for command, package in ((_compiler(), "g++"), ("make", "make")):
@@ -217,17 +248,14 @@ def generate_sources(
     ParameterError
         If Brian2's active device is C++ standalone already.
     """
-    if type(get_device()).__name__ != "RuntimeDevice":
-        raise ParameterError(
-            "Brian2's device is set to C++ standalone; brianconv generates its programs itself: "
-            "call brian2.reset_device() first, or use build_network() to build within your own program"
-        )
+    check_device()
     set_device("cpp_standalone", build_on_run=False, directory=str(folder))
     try:
         with _names_within_this_program():
             brian = build_network(spiking, **build)
             ending = end(brian)
-            brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={})
+            with explained(brian, (BrianObjectException,)):
+                brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={})
             device.build(directory=str(folder), compile=False, run=False)
         return ending
     finally:

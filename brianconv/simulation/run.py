@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from brian2 import Quantity, ms
+from brian2.core.base import BrianObjectException
 from tqdm.auto import tqdm
 
 from brianconv.conversion.geometry import channels_last
@@ -15,8 +16,15 @@ from brianconv.decisions import check_theta
 from brianconv.errors import ParameterError
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.memory import check_memory
-from brianconv.simulation.network import BrianNetwork, Settings, build_network, checked_recordings, layout_images
-from brianconv.simulation.program import Program, compile_network
+from brianconv.simulation.network import (
+    BrianNetwork,
+    Settings,
+    build_network,
+    checked_recordings,
+    explained,
+    layout_images,
+)
+from brianconv.simulation.program import Program, check_device, compile_network
 from brianconv.simulation.shards import run_shards
 from brianconv.spiking import SpikingNetwork
 
@@ -38,7 +46,8 @@ class Simulation:
     record_spikes : sequence of str
         Populations whose spikes are recorded.
     record_potentials : sequence of str, or mapping of str to neuron indices
-        Populations whose potentials are recorded, before the reset; indices in torch's flat order, None for all.
+        Populations whose potentials are recorded, before the reset, together with their spikes; indices in torch's flat
+        order, None for all.
 
     Attributes
     ----------
@@ -65,17 +74,18 @@ class Simulation:
         self.spiking = spiking
         self.dt_s = float(dt)
         self.recorded = checked_recordings(spiking, record_spikes, record_potentials)
-        self.record_spikes = tuple(record_spikes)
+        self.record_spikes = tuple(dict.fromkeys((*record_spikes, *self.recorded)))  # traces show their spikes
         self.brian: BrianNetwork | None = None
         self.program: Program | None = None
         start = time.perf_counter()
         build: dict[str, Any] = {
             "dtype": dtype,
             "dt": dt,
-            "record_spikes": record_spikes,
+            "record_spikes": self.record_spikes,
             "record_potentials": record_potentials,
         }
         if mode == "runtime":
+            check_device()
             self.brian = build_network(spiking, **build)
             _run_for(self.brian, 0 * ms)  # compiles
         else:
@@ -129,10 +139,10 @@ class Simulation:
         spiking = self.spiking.with_parameters(**parameters)
         self._check_recording_memory(len(images), settings.n_steps)
         start = time.perf_counter()
-        with tqdm(total=len(images), unit="image", disable=not progress, leave=False) as bar:
+        with tqdm(total=len(images), unit="image", disable=None if progress else True, leave=False) as bar:
             raw = self._run(spiking, images, settings, jobs, lambda done: bar.update(done - bar.n))
         timing = {"build_s": self.build_s, "simulate_s": time.perf_counter() - start}
-        return self._recording(images, settings, raw, timing)
+        return self._recording(spiking, images, settings, raw, timing)
 
     def _run(
         self, spiking: SpikingNetwork, images: np.ndarray, settings: Settings, jobs: int, progress: Any
@@ -151,9 +161,14 @@ class Simulation:
         )
 
     def _recording(
-        self, images: np.ndarray, settings: Settings, raw: dict[str, np.ndarray], timing: dict[str, float]
+        self,
+        spiking: SpikingNetwork,
+        images: np.ndarray,
+        settings: Settings,
+        raw: dict[str, np.ndarray],
+        timing: dict[str, float],
     ) -> Recording:
-        graph = self.spiking.graph
+        graph = spiking.graph
         steps = raw["steps"].astype(int)
         by_step = [_sum_by_step(raw, kind, graph.names, steps, settings.n_steps) for kind in ("spikes", "operations")]
         return Recording(
@@ -165,6 +180,8 @@ class Simulation:
             decided=raw["decided"].astype(bool),
             delay=settings.delay,
             theta=settings.theta,
+            parameters=spiking.parameters,
+            dt_ms=1000 * self.dt_s,
             ann_scores=graph.forward(images).reshape(len(images), -1),
             shapes=dict(graph.shapes),
             spikes={name: self._spikes(name, raw, steps) for name in self.record_spikes},
@@ -250,7 +267,8 @@ def _run_network(
 
 
 def _run_for(brian: BrianNetwork, duration: Quantity) -> None:
-    with np.errstate(over="ignore"):  # Brian2 compares potentials with 1e50, which float32 cannot hold
+    # Brian2 compares potentials with 1e50, which float32 cannot hold
+    with np.errstate(over="ignore"), explained(brian, (BrianObjectException,)):
         brian.network.run(duration, namespace={})
 
 

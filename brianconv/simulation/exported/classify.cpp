@@ -37,17 +37,24 @@ static size_t checked_images(const std::string &path)
 {
     std::ifstream file(path, std::ios::binary);
     if (!file) fail("cannot read '" + path + "'");
+    char magic[8];
+    int64_t size[2];
+    if (!file.read(magic, sizeof magic) || std::string(magic, sizeof magic) != "brianimg"
+        || !file.read(reinterpret_cast<char *>(size), sizeof size))
+        fail("'" + path + "' does not start as README.md says");
+    if (size[0] < 1 || size[1] != (int64_t)n_pixels)
+        fail("'" + path + "' announces " + std::to_string(size[0]) + " images of " + std::to_string(size[1])
+             + " pixels; this network takes images of " + std::to_string(n_pixels));
     std::vector<double> image(n_pixels);
-    size_t n_images = 0;
-    while (file.read(reinterpret_cast<char *>(image.data()), n_pixels * sizeof(double)))
+    for (int64_t k = 0; k < size[0]; k++)
     {
+        if (!file.read(reinterpret_cast<char *>(image.data()), n_pixels * sizeof(double)))
+            fail("'" + path + "' ends within image " + std::to_string(k));
         for (double pixel : image)
-            if (!(pixel >= 0 && pixel <= 1)) fail("image " + std::to_string(n_images) + " has pixels outside [0, 1]");
-        n_images++;
+            if (!(pixel >= 0 && pixel <= 1)) fail("image " + std::to_string(k) + " has pixels outside [0, 1]");
     }
-    if (file.gcount() || !n_images)
-        fail("'" + path + "' does not hold whole images of " + std::to_string(n_pixels) + " float64 pixels each");
-    return n_images;
+    if (file.peek() != EOF) fail("'" + path + "' is longer than the images that it announces");
+    return size[0];
 }
 
 static std::vector<std::string> parameters()

@@ -8,6 +8,7 @@
     {{counter.image}} += 1;
     static std::ifstream _images(brian::results_dir + "images", std::ios::binary);
     static std::vector<double> _row(_n_pixels);
+    if ({{counter.image}} == 0) _images.seekg(24);  // past the heading: 8 letters, two 64-bit numbers
     _images.read(reinterpret_cast<char *>(_row.data()), _n_pixels * sizeof(double));
     if (!_images)
     {

@@ -6,6 +6,7 @@ every layer has its own slots in `Network.schedule`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -191,14 +192,15 @@ def layout_images(spiking: SpikingNetwork, images: np.ndarray) -> np.ndarray:
 def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int) -> dict[str, float | int]:
     """Return the value of every shared parameter of the network, as 'group.variable'."""
     values: dict[str, float | int] = {
-        "schedule.n_steps": settings.n_steps,
+        "schedule.n_steps": int(settings.n_steps),
         "schedule.n_images": n_images,
-        "schedule.theta": settings.theta or 0.0,
-        "schedule.first": max(settings.delay, settings.skip) + 1,
+        "schedule.theta": float(settings.theta or 0.0),
+        "schedule.first": int(max(settings.delay, settings.skip)) + 1,
     }
-    values |= {f"{spiking.output}.delay": settings.delay, f"{spiking.output}.skip": settings.skip}
+    values |= {f"{spiking.output}.delay": int(settings.delay), f"{spiking.output}.skip": int(settings.skip)}
     for parameter, by_population in spiking.parameters.items():
-        used = {name: value for name, value in by_population.items() if parameter in spiking.model(name).equations}
+        mentioned = re.compile(rf"\b{parameter}\b")
+        used = {n: value for n, value in by_population.items() if mentioned.search(spiking.model(n).equations)}
         values |= {f"{name}.{parameter}": value for name, value in used.items()}
     return values
 

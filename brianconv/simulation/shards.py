@@ -34,6 +34,8 @@ def run_shards(
     SimulationError
         If a shard fails twice.
     """
+    if jobs == 1:
+        return program.run(spiking, images, settings, progress)
     shards = np.array_split(np.arange(len(images)), min(jobs, len(images)))
     finished, lock = [0] * len(shards), threading.Lock()
 

@@ -86,7 +86,9 @@ int main(int argc, char **argv)
     std::vector<char *> pointers;
     for (std::string &argument : arguments) pointers.push_back(&argument[0]);
     pointers.push_back(nullptr);
+    std::streambuf *console = std::cout.rdbuf(std::cerr.rdbuf());  // the simulation reports its progress
     const int code = brian_main((int)arguments.size(), pointers.data());
+    std::cout.rdbuf(console);
     unlink(link.c_str());
     if (code) return code;
 

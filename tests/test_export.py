@@ -34,9 +34,7 @@ def test_exported_program_decides_as_the_simulation(small_spiking, small_images,
     np.testing.assert_array_equal(table["decision"], expected.decisions)
     np.testing.assert_array_equal(table["steps"], expected.steps)
     np.testing.assert_array_equal(table["latency_ms"], expected.steps)
-    assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == [
-        str(d) for d in expected.decisions
-    ]
+    assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == [str(d) for d in expected.decisions]
     assert {p.name for p in (tmp_path / "OUT").iterdir()} == {"decisions.csv"}
 
     whole = (tmp_path / "IMAGES").read_bytes()

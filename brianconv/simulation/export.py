@@ -61,7 +61,7 @@ def export_program(
         names = generate_sources(spiking, project, {"dtype": dtype, "dt": dt}, _end_without_files)
         bundle_sources(project, PORTABLE_FLAGS)
         _write_classifier(spiking, project, names, float(dt / ms))
-        values = parameter_values(spiking, settings, 1) | {"schedule.step": settings.n_steps, "schedule.image": -1}
+        values = parameter_values(spiking, settings, 1)
         del values["schedule.n_images"]
         lines = [f"{name}={value!r}" for name, value in values.items()]
         (project / "parameters.txt").write_text("\n".join(["# read by ./main at start", *lines]) + "\n")

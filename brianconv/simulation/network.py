@@ -176,8 +176,6 @@ class BrianNetwork:
             owner, variable = name.split(".")
             group = self.schedule if owner == self.schedule.name else self.populations[owner]
             setattr(group, variable, value)
-        self.schedule.step = settings.n_steps  # the first step belongs to the next image
-        self.schedule.image = -1
         self.tally = operations.Tally()
         return len(self.images) * settings.n_steps * self.dt
 
@@ -190,10 +188,12 @@ def layout_images(spiking: SpikingNetwork, images: np.ndarray) -> np.ndarray:
 
 
 def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int) -> dict[str, float | int]:
-    """Return the value of every shared parameter of the network, as 'group.variable'."""
+    """Return the value of every shared parameter and counter at the start of a run, as 'group.variable'."""
     values: dict[str, float | int] = {
         "schedule.n_steps": int(settings.n_steps),
         "schedule.n_images": n_images,
+        "schedule.image": -1,
+        "schedule.step": int(settings.n_steps),  # the first step belongs to the next image
         "schedule.theta": float(settings.theta or 0.0),
         "schedule.first": int(max(settings.delay, settings.skip)) + 1,
     }

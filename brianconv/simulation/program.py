@@ -87,17 +87,13 @@ class Program:
 
     Attributes
     ----------
-    spiking : SpikingNetwork
     folder : Path
         Where the executable lies.
     data : Path
         Folder of the weights and biases of this network, as the program reads them; deleted with the object.
     """
 
-    def __init__(
-        self, spiking: SpikingNetwork, folder: Path, data: Path, results: Mapping[str, Result], dt_s: float
-    ) -> None:
-        self.spiking = spiking
+    def __init__(self, folder: Path, data: Path, results: Mapping[str, Result], dt_s: float) -> None:
         self.folder = folder
         self.data = data
         self.results = results
@@ -129,7 +125,6 @@ class Program:
         """
         rows = layout_images(spiking, images)
         values = parameter_values(spiking, settings, len(rows))
-        values |= {"schedule.step": settings.n_steps, "schedule.image": -1}
         arguments = [f"{name}={value!r}" for name, value in values.items()]
         with tempfile.TemporaryDirectory(prefix="results_", dir=self.data) as folder:
             write_images(Path(folder) / "images", rows)
@@ -203,7 +198,7 @@ def compile_network(spiking: SpikingNetwork, **build: Any) -> Program:
     except BaseException:
         shutil.rmtree(data, ignore_errors=True)
         raise
-    return Program(spiking, folder, data, results, float(build.get("dt", 1 * ms)))
+    return Program(folder, data, results, float(build.get("dt", 1 * ms)))
 
 
 def check_device() -> None:

@@ -12,6 +12,7 @@ from brian2.core.base import BrianObjectException
 from tqdm.auto import tqdm
 
 from brianconv.conversion.geometry import channels_last
+from brianconv.conversion.normalization import check_images
 from brianconv.decisions import check_theta
 from brianconv.errors import ParameterError
 from brianconv.recording import Potentials, Recording, Spikes
@@ -22,7 +23,6 @@ from brianconv.simulation.network import (
     build_network,
     checked_recordings,
     explained,
-    layout_images,
 )
 from brianconv.simulation.program import Program, check_device, compile_network
 from brianconv.simulation.shards import run_shards
@@ -234,7 +234,7 @@ def checked_settings(
     spiking: SpikingNetwork, images: np.ndarray, n_steps: int | None, delay: int, skip: int, theta: float | None
 ) -> Settings:
     """Return the settings of a run; raise DataError, ShapeError or ParameterError if something does not fit."""
-    layout_images(spiking, images)
+    check_images(images, spiking.graph.input_shape, "images")
     if theta is not None:
         check_theta(theta, spiking.n_classes)
     return Settings(spiking.scheme.default_steps if n_steps is None else n_steps, delay, skip, theta)
@@ -260,9 +260,9 @@ def _run_network(
     for name in brian.spike_monitors:
         raw[f"spike_time_{name}"] -= start_s
     raw["steps"], raw["decided"] = np.array(tally.steps), np.array(tally.decided)
+    spikes, operations = np.array(tally.spikes), np.array(tally.operations)
     for column, name in enumerate(brian.populations):
-        raw[f"spikes_{name}"] = np.array(tally.spikes)[:, column]
-        raw[f"operations_{name}"] = np.array(tally.operations)[:, column]
+        raw[f"spikes_{name}"], raw[f"operations_{name}"] = spikes[:, column], operations[:, column]
     return raw
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from brian2 import NeuronGroup, get_device
+from brian2 import Clock, NeuronGroup, get_device
 from brian2.core.variables import Variables
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
@@ -61,7 +61,34 @@ class OnImage(CodeRunner):
             super().run()
 
 
-class SpikeCounter(Group, CodeRunner):
+class GeneratedOperation(Group, CodeRunner):
+    """An operation of the generated program: a template of this package with variables of its own.
+
+    Parameters
+    ----------
+    template : str
+    clock : Clock
+    when : str
+        Scheduling slot.
+    order : int
+        Within the slot.
+    name : str
+    **template_kwds
+        What the template refers to.
+    """
+
+    def __init__(
+        self, template: str, clock: Clock, when: str, order: int = 0, name: str = "", **template_kwds: object
+    ) -> None:
+        CodeRunner.__init__(
+            self, self, template, clock=clock, when=when, order=order, name=name or template,
+            codeobj_class=ReadoutCodeObject, template_kwds=template_kwds,
+        )  # fmt: skip
+        self.variables = Variables(self)
+        self.variables.add_constant("N", 1)  # every owner of variables has a size
+
+
+class SpikeCounter(GeneratedOperation):
     """Counts the spikes and synaptic operations of a population in every step.
 
     Attributes
@@ -70,14 +97,8 @@ class SpikeCounter(Group, CodeRunner):
     """
 
     def __init__(self, source: NeuronGroup, fan_out: np.ndarray, slot: str) -> None:
-        CodeRunner.__init__(
-            self, self, "count_spikes", clock=source.clock, when=slot, name=f"{source.name}_counter",
-            codeobj_class=ReadoutCodeObject,
-        )  # fmt: skip
-        self.codeobj_class = ReadoutCodeObject
+        super().__init__("count_spikes", source.clock, slot, name=f"{source.name}_counter")
         self.add_dependency(source)
-        self.variables = Variables(self)
-        self.variables.add_constant("N", 1)
         self.variables.add_reference("_spikespace", source)
         self.variables.add_constant("_n_neurons", len(source))
         self.variables.add_array("fan_out", size=len(fan_out), dtype=np.int64, values=fan_out, constant=True)
@@ -86,19 +107,13 @@ class SpikeCounter(Group, CodeRunner):
         self._enable_group_attributes()
 
 
-class ImageSequence(Group, CodeRunner):
+class ImageSequence(GeneratedOperation):
     """Counts the steps and, at the end of an image, reads the next one from the file ``images``."""
 
     def __init__(self, brian: BrianNetwork) -> None:
         source = brian.populations["input"]
-        CodeRunner.__init__(
-            self, self, "advance", clock=source.clock, when="start", order=-1, name="advance",
-            codeobj_class=ReadoutCodeObject,
-            template_kwds={"delayed_pathways": _delayed_pathways(brian), "counter": _counter_arrays(brian.schedule)},
-        )  # fmt: skip
-        self.codeobj_class = ReadoutCodeObject
-        self.variables = Variables(self)
-        self.variables.add_constant("N", 1)
+        counter, pathways = _counter_arrays(brian.schedule), _delayed_pathways(brian)
+        super().__init__("advance", source.clock, "start", -1, counter=counter, delayed_pathways=pathways)
         self.variables.add_reference("pixel", source)
         self.variables.add_constant("_n_pixels", len(source))
         order = brian.pixel_order
@@ -106,7 +121,7 @@ class ImageSequence(Group, CodeRunner):
         self._enable_group_attributes()
 
 
-class ImageEnd(Group, CodeRunner):
+class ImageEnd(GeneratedOperation):
     """Ends an image at its last step or as soon as it is decided, and stops the program after the last image.
 
     Attributes
@@ -116,14 +131,8 @@ class ImageEnd(Group, CodeRunner):
     """
 
     def __init__(self, brian: BrianNetwork) -> None:
-        CodeRunner.__init__(
-            self, self, "finish", clock=brian.schedule.clock, when="end", order=2, name="finish",
-            codeobj_class=ReadoutCodeObject,
-            template_kwds={"counter": _counter_arrays(brian.schedule), "tolerance": TOLERANCE},
-        )  # fmt: skip
-        self.codeobj_class = ReadoutCodeObject
-        self.variables = Variables(self)
-        self.variables.add_constant("N", 1)
+        counter = _counter_arrays(brian.schedule)
+        super().__init__("finish", brian.schedule.clock, "end", 2, counter=counter, tolerance=TOLERANCE)
         order = brian.class_order
         self.variables.add_reference("score", brian.output)
         self.variables.add_constant("_n_classes", len(order))

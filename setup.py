@@ -30,7 +30,9 @@ setup(
     packages=find_packages(include=["brianconv", "brianconv.*"]),
     package_data={
         "brianconv.simulation": ["exported/*"],
+        "brianconv.simulation.neurons": ["templates/*.cpp"],
         "brianconv.simulation.readout": ["templates/*.cpp"],
+        "brianconv.simulation.synapses": ["templates/*"],
         "brianconv": ["py.typed"],
     },
     python_requires=">=3.11",

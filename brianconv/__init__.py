@@ -2,10 +2,20 @@
 
 from brianconv.analysis.plotting import plot_accuracy, plot_correlation, plot_potentials, plot_raster
 from brianconv.coding import SCHEMES
+from brianconv.conversion.geometry import (
+    Convolution,
+    Dense,
+    MaxPooling,
+    OneToOne,
+    TransposedConvolution,
+    average_pooling,
+    neuron_index,
+)
 from brianconv.errors import BrianconvError
 from brianconv.recording import Recording
 from brianconv.simulation.network import BrianNetwork, Settings, build_network
 from brianconv.simulation.run import Simulation, simulate
+from brianconv.simulation.synapses.structured import StructuredSynapses
 from brianconv.simulation.verification import verify
 from brianconv.spiking import SpikingNetwork, convert
 
@@ -14,12 +24,20 @@ __all__ = [
     "SCHEMES",
     "BrianNetwork",
     "BrianconvError",
+    "Convolution",
+    "Dense",
+    "MaxPooling",
+    "OneToOne",
     "Recording",
     "Settings",
     "Simulation",
     "SpikingNetwork",
+    "StructuredSynapses",
+    "TransposedConvolution",
+    "average_pooling",
     "build_network",
     "convert",
+    "neuron_index",
     "plot_accuracy",
     "plot_correlation",
     "plot_potentials",

@@ -84,7 +84,10 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=_positive, metavar="N", help="steps an image (default: the code's)")
     parser.add_argument("--delay", type=int, default=0, metavar="N", help="delayed evaluation: steps that do not count")
     parser.add_argument("--early-decision", type=float, metavar="THETA", help="stop an image once it is decided")
-    parser.add_argument("--synapses", choices=("explicit",), default="explicit")
+    parser.add_argument(
+        "--synapses", choices=("structured", "explicit"), default="structured",
+        help="kernels shared by place, or every synapse stored",
+    )  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of models that are made at random")
 
@@ -124,6 +127,7 @@ def _run(parsed: argparse.Namespace) -> None:
         test.images,
         converted.n_steps,
         mode=parsed.mode,
+        synapses=parsed.synapses,
         dtype=parsed.dtype,
         record_spikes=parsed.record,
         jobs=parsed.jobs,
@@ -152,7 +156,7 @@ def _export(parsed: argparse.Namespace) -> None:
 
     converted = _converted(parsed)
     settings = Settings(converted.n_steps, parsed.delay, converted.skip, parsed.early_decision)
-    folder = export_program(converted.spiking, parsed.out, settings, dtype=parsed.dtype)
+    folder = export_program(converted.spiking, parsed.out, settings, synapses=parsed.synapses, dtype=parsed.dtype)
     print(f"the C++ project is in {folder}; its README.md says how to build and run it")
 
 

@@ -1,4 +1,4 @@
-"""Linear maps between layers: dense, convolution, average pooling and reshaping.
+"""Maps between layers: dense, (transposed) convolution, one-to-one, pooling and reshaping.
 
 A geometry says which neuron reaches which, and with what weight. It can be *applied* to activations, and it can
 list its *edges*, from which synapses are made. Everything here is in torch's order of axes (channel, row, column);
@@ -163,7 +163,7 @@ class Convolution:
         return (padded - reach) // self.stride[axis] + 1
 
     @cached_property
-    def _taps(self) -> tuple[np.ndarray, np.ndarray]:
+    def taps(self) -> tuple[np.ndarray, np.ndarray]:
         """For rows and columns: (kernel offset, output position, input position) of every tap inside the input."""
         return self._axis_taps(0), self._axis_taps(1)
 
@@ -174,8 +174,15 @@ class Convolution:
         return np.stack([kernel[inside], output[inside], position[inside]])
 
     @property
+    def kernel(self) -> np.ndarray:
+        """The weights as (rows, channels_in, columns, channels_out / groups)."""
+        n_out, n_in, rows, columns = self.weight.shape
+        grouped = self.weight.reshape(self.groups, n_out // self.groups, n_in, rows, columns)
+        return grouped.transpose(3, 0, 2, 4, 1).reshape(rows, self.groups * n_in, columns, n_out // self.groups)
+
+    @property
     def n_edges(self) -> int:
-        rows, columns = self._taps
+        rows, columns = self.taps
         return rows.shape[1] * columns.shape[1] * self.weight.shape[0] * self.weight.shape[1]
 
     def apply(self, x: np.ndarray) -> np.ndarray:
@@ -189,7 +196,7 @@ class Convolution:
         return np.moveaxis(np.concatenate(parts, axis=-1) + self.bias, -1, 1)
 
     def edges(self) -> Edges:
-        (ky, oy, iy), (kx, ox, ix) = (taps[:, :, None] for taps in self._taps)
+        (ky, oy, iy), (kx, ox, ix) = (taps[:, :, None] for taps in self.taps)
         kx, ox, ix = kx.T, ox.T, ix.T
         n_out, n_in = self.weight.shape[:2]
         c_out, c_local = np.arange(n_out)[:, None], np.arange(n_in)
@@ -205,24 +212,237 @@ class Convolution:
         """Return the number of edges of each input, flat in torch's order; fewer at the borders."""
         rows, columns = (
             np.bincount(taps[2], minlength=length)
-            for taps, length in zip(self._taps, self.input_shape[1:], strict=True)
+            for taps, length in zip(self.taps, self.input_shape[1:], strict=True)
         )
         per_channel = np.outer(rows, columns) * (self.weight.shape[0] // self.groups)
         return np.tile(per_channel.ravel(), self.input_shape[0])
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Convolution:
         """Return the map between activations divided by their scales, each one number or one a channel."""
-        post = self._by_channel(output_scale, self.output_shape)
-        pre = self._by_channel(input_scale, self.input_shape).reshape(self.groups, -1)
+        post = _by_channel(output_scale, self.output_shape)
+        pre = _by_channel(input_scale, self.input_shape).reshape(self.groups, -1)
         per_output = np.repeat(pre, self.weight.shape[0] // self.groups, axis=0)
         weight = self.weight * per_output[:, :, None, None] / post[:, None, None, None]
         return replace(self, weight=weight, bias=self.bias / post)
 
-    @staticmethod
-    def _by_channel(scale: np.ndarray, shape: Shape) -> np.ndarray:
-        if scale.ndim == 3 and scale.shape[1:] != (1, 1):
-            raise ShapeError("a convolution cannot take one scale a neuron: normalise per layer, not per channel")
-        return np.broadcast_to(np.ravel(scale), shape[:1])
+
+@dataclass(frozen=True, eq=False)
+class TransposedConvolution:
+    """Two-dimensional transposed convolution, as torch's ConvTranspose2d.
+
+    Attributes
+    ----------
+    weight : array, shape (channels_in, channels_out / groups, rows, columns)
+    bias : array, shape (channels_out,)
+    input_shape : (channels, rows, columns)
+    stride, padding, output_padding, dilation : (rows, columns)
+    groups : int
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    input_shape: Shape
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    output_padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    weighted = True
+
+    def __post_init__(self) -> None:
+        expected = self.weight.shape[0]
+        if len(self.input_shape) != 3 or self.input_shape[0] != expected:
+            raise ShapeError(f"expects {expected} input channels as (channels, rows, columns), got {self.input_shape}")
+        if min(self.output_shape) < 1:
+            raise ShapeError(f"the padding {self.padding} leaves nothing of the output: {self.output_shape}")
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.weight.shape[1] * self.groups, *(self._output_length(axis) for axis in (0, 1)))
+
+    def _output_length(self, axis: int) -> int:
+        reach = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
+        longest = (self.input_shape[1 + axis] - 1) * self.stride[axis] + reach
+        return longest - 2 * self.padding[axis] + self.output_padding[axis]
+
+    @cached_property
+    def taps(self) -> tuple[np.ndarray, np.ndarray]:
+        """For rows and columns: (kernel offset, output position, input position) of every tap inside the output."""
+        return self._axis_taps(0), self._axis_taps(1)
+
+    def _axis_taps(self, axis: int) -> np.ndarray:
+        kernel, position = np.mgrid[: self.weight.shape[2 + axis], : self.input_shape[1 + axis]]
+        output = position * self.stride[axis] - self.padding[axis] + kernel * self.dilation[axis]
+        inside = (output >= 0) & (output < self._output_length(axis))
+        return np.stack([kernel[inside], output[inside], position[inside]])
+
+    @property
+    def kernel(self) -> np.ndarray:
+        """The weights as (rows, channels_in, columns, channels_out / groups)."""
+        return np.moveaxis(self.weight, (0, 1), (1, 3))
+
+    @property
+    def n_edges(self) -> int:
+        rows, columns = self.taps
+        return rows.shape[1] * columns.shape[1] * self.weight.shape[0] * self.weight.shape[1]
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        y = np.zeros((len(x), *self.output_shape), dtype=np.result_type(x, self.weight))
+        inputs = np.split(x, self.groups, axis=1)
+        weights = np.split(self.weight, self.groups, axis=0)
+        for ky in range(self.weight.shape[2]):
+            _, oy, iy = self.taps[0][:, self.taps[0][0] == ky]
+            for kx in range(self.weight.shape[3]):
+                _, ox, ix = self.taps[1][:, self.taps[1][0] == kx]
+                parts = [
+                    np.einsum("nihw,io->nohw", a[:, :, iy][:, :, :, ix], w[:, :, ky, kx])
+                    for a, w in zip(inputs, weights, strict=True)
+                ]
+                y[:, :, oy[:, None], ox] += np.concatenate(parts, axis=1)
+        return y + self.bias[:, None, None]
+
+    def edges(self) -> Edges:
+        (ky, oy, iy), (kx, ox, ix) = (taps[:, :, None] for taps in self.taps)
+        kx, ox, ix = kx.T, ox.T, ix.T
+        n_in, n_out = self.weight.shape[:2]
+        c_in, c_local = np.arange(n_in)[:, None], np.arange(n_out)
+        c_out = c_local + c_in // (n_in // self.groups) * n_out
+        flat_in = iy * self.input_shape[2] + ix
+        flat_out = oy * self.output_shape[2] + ox
+        i = flat_in[..., None, None] + np.broadcast_to(c_in, c_out.shape) * np.prod(self.input_shape[1:])
+        j = flat_out[..., None, None] + c_out * np.prod(self.output_shape[1:])
+        w = self.weight[c_in, c_local, ky[..., None, None], kx[..., None, None]]
+        return i.ravel().astype(np.int32), j.ravel().astype(np.int32), w.ravel()
+
+    def fan_out(self) -> np.ndarray:
+        """Return the number of edges of each input, flat in torch's order; fewer at the borders."""
+        rows, columns = (
+            np.bincount(taps[2], minlength=length)
+            for taps, length in zip(self.taps, self.input_shape[1:], strict=True)
+        )
+        return np.tile(np.outer(rows, columns).ravel() * self.weight.shape[1], self.input_shape[0])
+
+    def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> TransposedConvolution:
+        """Return the map between activations divided by their scales, each one number or one a channel."""
+        pre = _by_channel(input_scale, self.input_shape)
+        post = _by_channel(output_scale, self.output_shape)
+        per_input = np.repeat(post.reshape(self.groups, -1), self.weight.shape[0] // self.groups, axis=0)
+        weight = self.weight * pre[:, None, None, None] / per_input[:, :, None, None]
+        return replace(self, weight=weight, bias=self.bias / post)
+
+
+@dataclass(frozen=True, eq=False)
+class OneToOne:
+    """Every neuron reaches the neuron at its place: y = weight * x.
+
+    Attributes
+    ----------
+    weight : array, broadcasts to `shape`
+    shape : tuple of int
+    """
+
+    weight: np.ndarray
+    shape: Shape
+
+    weighted = True
+
+    def __post_init__(self) -> None:
+        try:
+            np.broadcast_to(self.weight, self.shape)
+        except ValueError as error:
+            raise ShapeError(f"a weight of shape {np.shape(self.weight)} does not fit the layer {self.shape}") from error
+
+    @property
+    def input_shape(self) -> Shape:
+        return self.shape
+
+    @property
+    def output_shape(self) -> Shape:
+        return self.shape
+
+    @property
+    def n_edges(self) -> int:
+        return int(np.prod(self.shape))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return x * self.weight
+
+    def edges(self) -> Edges:
+        same = np.arange(self.n_edges, dtype=np.int32)
+        return same, same, np.broadcast_to(self.weight, self.shape).ravel().astype(np.float64)
+
+    def fan_out(self) -> np.ndarray:
+        return np.ones(self.n_edges, dtype=int)
+
+    def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> OneToOne:
+        """Return the map between activations divided by their scales, which broadcast to the shape."""
+        return replace(self, weight=np.asarray(self.weight * input_scale / output_scale))
+
+
+@dataclass(frozen=True)
+class MaxPooling:
+    """Two-dimensional maximum pooling, as torch's MaxPool2d; of spikes, it passes those of the leading input.
+
+    Attributes
+    ----------
+    input_shape : (channels, rows, columns)
+    kernel_size, stride, padding : (rows, columns)
+    """
+
+    input_shape: Shape
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int] = (0, 0)
+
+    weighted = False
+
+    def __post_init__(self) -> None:
+        if len(self.input_shape) != 3:
+            raise ShapeError(f"expects an input of shape (channels, rows, columns), got {self.input_shape}")
+        if min(self.output_shape) < 1:
+            raise ShapeError(f"the window {self.kernel_size} is larger than its padded input {self.input_shape}")
+
+    @cached_property
+    def window(self) -> Convolution:
+        """A convolution of each channel that has an edge from every input of a window to its output."""
+        padding = tuple((p, p) for p in self.padding)
+        channels = self.input_shape[0]
+        ones = np.ones((channels, 1, *self.kernel_size))
+        return Convolution(
+            ones, np.zeros(channels), self.input_shape, self.stride, padding, groups=channels, pooling=True
+        )
+
+    @property
+    def output_shape(self) -> Shape:
+        return self.window.output_shape
+
+    @property
+    def n_edges(self) -> int:
+        return self.window.n_edges
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        low = np.finfo(np.float64).min if np.issubdtype(x.dtype, np.floating) else np.iinfo(x.dtype).min
+        pads = ((0, 0), (0, 0), *((p, p) for p in self.padding))
+        padded = np.pad(x, pads, constant_values=low)
+        windows = sliding_window_view(padded, self.kernel_size, axis=(2, 3))  # type: ignore[call-overload]
+        return windows[:, :, :: self.stride[0], :: self.stride[1]].max(axis=(4, 5))
+
+    def edges(self) -> Edges:
+        """Return the edges from each input to the windows in which it lies."""
+        return self.window.edges()
+
+    def fan_out(self) -> np.ndarray:
+        return self.window.fan_out()
+
+    def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> MaxPooling:
+        raise ShapeError("a maximum pooling carries no weights and cannot be scaled")
+
+
+def _by_channel(scale: np.ndarray, shape: Shape) -> np.ndarray:
+    if scale.ndim == 3 and scale.shape[1:] != (1, 1):
+        raise ShapeError("a convolution cannot take one scale a neuron: normalise per layer, not per channel")
+    return np.broadcast_to(np.ravel(scale), shape[:1])
 
 
 def average_pooling(

@@ -26,6 +26,7 @@ def export_program(
     folder: str | Path,
     settings: Settings,
     *,
+    synapses: str = "structured",
     dtype: str = "float64",
     dt: Quantity = 1 * ms,
 ) -> Path:
@@ -38,6 +39,7 @@ def export_program(
         New or empty.
     settings : Settings
         Written into parameters.txt, where they can be changed.
+    synapses : {"structured", "explicit"}
     dtype : {"float64", "float32"}
     dt : Quantity
         Length of a step.
@@ -58,7 +60,7 @@ def export_program(
     working = working_folder(folder.absolute().parent)
     project = working / "project"
     try:
-        names = generate_sources(spiking, project, {"dtype": dtype, "dt": dt}, _end_without_files)
+        names = generate_sources(spiking, project, {"synapses": synapses, "dtype": dtype, "dt": dt}, _end_without_files)
         bundle_sources(project, PORTABLE_FLAGS)
         _write_classifier(spiking, project, names, float(dt / ms))
         values = parameter_values(spiking, settings, 1)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psutil
 
-from brianconv.conversion.graph import LayerGraph
+from brianconv.conversion.graph import Connection
 from brianconv.errors import MemoryLimitError
 from brianconv.simulation.synapses.explicit import BYTES_PER_SYNAPSE
 
 GIGABYTE = 1e9
 
 
-def synapse_memory(graph: LayerGraph, dtype: str) -> int:
-    """Return the bytes that the explicit synapses of a network need."""
-    return graph.n_synapses * BYTES_PER_SYNAPSE[dtype]
+def synapse_memory(connections: Sequence[Connection], dtype: str) -> int:
+    """Return the bytes that the explicit synapses of some connections need."""
+    return sum(connection.n_synapses for connection in connections) * BYTES_PER_SYNAPSE[dtype]
 
 
 def check_memory(needed: int, what: str, remedy: str) -> None:
@@ -25,10 +27,13 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
         )
 
 
-def check_synapse_memory(graph: LayerGraph, dtype: str) -> None:
-    """Raise MemoryLimitError if the explicit synapses of a network do not fit the free memory."""
+def check_synapse_memory(connections: Sequence[Connection], synapses: str, dtype: str) -> None:
+    """Raise MemoryLimitError if the explicit synapses of some connections do not fit the free memory."""
+    n_synapses = sum(connection.n_synapses for connection in connections)
+    kernels = "synapses='structured' (--synapses structured) stores kernels instead of synapses"
+    halved = "use dtype='float32' (half of it), a smaller network or a machine with more memory"
     check_memory(
-        synapse_memory(graph, dtype),
-        f"the {graph.n_synapses:,} synapses of this network",
-        "use dtype='float32' (half of it), a smaller network or a machine with more memory",
+        synapse_memory(connections, dtype),
+        f"the {n_synapses:,} explicit synapses of this network",
+        kernels if synapses == "explicit" else halved,
     )

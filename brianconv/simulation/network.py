@@ -30,19 +30,23 @@ from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, have
 
 from brianconv.coding.scheme import NeuronModel
 from brianconv.conversion.geometry import channels_last
-from brianconv.conversion.graph import INPUT
+from brianconv.conversion.graph import INPUT, Connection, LayerGraph
 from brianconv.conversion.normalization import check_images
+from brianconv.conversion.shared_kernel import share_weights
 from brianconv.decisions import StableDecision
 from brianconv.errors import ParameterError
 from brianconv.simulation.memory import check_synapse_memory
+from brianconv.simulation.neurons.generated import vectorise_threshold
 from brianconv.simulation.readout import generated, operations
 from brianconv.simulation.synapses.explicit import connect_explicit
+from brianconv.simulation.synapses.structured import StructuredSynapses
 from brianconv.spiking import HOLD, SpikingNetwork, tolerance
 
 EQUATION_ERRORS: tuple[type[Exception], ...] = (
     BrianObjectException, EquationError, DimensionMismatchError, SyntaxError, ValueError, TypeError, KeyError,
     NotImplementedError,
 )  # fmt: skip
+SYNAPSES = ("structured", "explicit")
 LAYER_SLOTS = ("integrate", "thresholds", "synapses", "resets")
 SCHEDULE_EQUATIONS = """
 step     : integer (shared)
@@ -100,7 +104,7 @@ class BrianNetwork:
     schedule : NeuronGroup
         One element that holds the shared counters ``step`` and ``image``.
     populations : dict of str to NeuronGroup
-    connections : dict of str to Synapses
+    connections : dict of str to StructuredSynapses or Synapses
         Named ``conv1_to_conv2``.
     score_monitor : StateMonitor
         The score of every output neuron at the end of every step.
@@ -116,7 +120,7 @@ class BrianNetwork:
     network: Network
     schedule: NeuronGroup
     populations: dict[str, NeuronGroup] = field(default_factory=dict)
-    connections: dict[str, Synapses] = field(default_factory=dict)
+    connections: dict[str, StructuredSynapses | Synapses] = field(default_factory=dict)
     score_monitor: StateMonitor = field(init=False)
     image_sequence: BrianObject = field(init=False)
     image_end: BrianObject = field(init=False)
@@ -208,6 +212,7 @@ def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int)
 def build_network(
     spiking: SpikingNetwork,
     *,
+    synapses: str = "structured",
     dtype: str = "float64",
     dt: Quantity = 1 * ms,
     record_spikes: Sequence[str] = (),
@@ -218,6 +223,9 @@ def build_network(
     Parameters
     ----------
     spiking : SpikingNetwork
+    synapses : {"structured", "explicit"}
+        Kernels shared by place (`StructuredSynapses`), or plain Brian2 `Synapses`, every one stored. A connection whose
+        weights have no common kernel, such as two convolutions with nothing between them, is explicit in both.
     dtype : {"float64", "float32"}
     dt : Quantity
         Length of a step.
@@ -238,7 +246,8 @@ def build_network(
     tolerance(dtype)
     if not have_same_dimensions(dt, ms) or dt <= 0 * ms:
         raise ParameterError(f"dt is {dt}; it is a positive time such as 1*ms")
-    check_synapse_memory(spiking.graph, dtype)
+    explicit = _explicit_connections(spiking.graph, synapses)
+    check_synapse_memory(explicit, synapses, dtype)
     clock = Clock(dt=dt, name="brianconv_clock")
     schedule = NeuronGroup(1, SCHEDULE_EQUATIONS, clock=clock, name="schedule")
     brian = BrianNetwork(spiking, dtype, dt, Network(name="brianconv_network"), schedule)
@@ -248,7 +257,9 @@ def build_network(
         with explained(brian, EQUATION_ERRORS, name):
             _add_population(brian, index, name)
     for layer in spiking.graph.layers:
-        _add_connections(brian, layer.name)
+        for connection in layer.connections:
+            with explained(brian, EQUATION_ERRORS, layer.name):
+                _connect(brian, layer.name, connection, connection in explicit)
     _add_output_operations(brian)
     _add_monitors(brian, record_spikes, neurons)
     (generated if generated.is_standalone() else operations).add_operations(brian)
@@ -330,6 +341,8 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
     group.state_updater.when = _slot("integrate", index)
     group.thresholder["spike"].when = _slot("thresholds", index)
     group.resetter["spike"].when = _slot("resets", index)
+    if generated.is_standalone():
+        vectorise_threshold(group)
     brian.populations[name] = group
     brian.add(group, generated.OnImage(group, _initial_statements(model), brian.schedule))
 
@@ -339,20 +352,30 @@ def _initial_statements(model: NeuronModel) -> str:
     return model.on_image + awake
 
 
-def _add_connections(brian: BrianNetwork, name: str) -> None:
-    layer, spiking = brian.spiking.graph.layer(name), brian.spiking
-    for connection in layer.connections:
-        synapses = connect_explicit(
-            connection,
-            brian.populations[connection.source],
-            brian.populations[name],
-            spiking.scheme.on_pre,
-            spiking.synaptic_delay.get(name, 0) * brian.dt,
-            _slot("synapses", spiking.populations.index(connection.source)),
-            getattr(np, brian.dtype),
-        )
-        brian.connections[synapses.name] = synapses
-        brian.add(synapses)
+def _explicit_connections(graph: LayerGraph, synapses: str) -> list[Connection]:
+    """Return the connections whose synapses are stored one by one."""
+    if synapses not in SYNAPSES:
+        raise ParameterError(f"synapses {synapses!r} are unknown; choose one of {', '.join(SYNAPSES)}")
+    connections = [connection for layer in graph.layers for connection in layer.connections]
+    return [c for c in connections if synapses == "explicit" or share_weights(c.chain) is None]
+
+
+def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: bool) -> None:
+    spiking = brian.spiking
+    source, target = brian.populations[connection.source], brian.populations[name]
+    delay = spiking.synaptic_delay.get(name, 0) * brian.dt
+    slot = _slot("synapses", spiking.populations.index(connection.source))
+    dtype = getattr(np, brian.dtype)
+    synapses: StructuredSynapses | Synapses
+    if explicit:
+        synapses = connect_explicit(connection, source, target, spiking.scheme.on_pre, delay, slot, dtype)
+    else:
+        synapses = StructuredSynapses(
+            source, target, connection.chain, spiking.scheme.on_pre,
+            delay=delay, dtype=dtype, when=slot, name=f"{source.name}_to_{target.name}",
+        )  # fmt: skip
+    brian.connections[synapses.name] = synapses
+    brian.add(synapses)
 
 
 def _add_output_operations(brian: BrianNetwork) -> None:

@@ -179,7 +179,7 @@ def compile_network(spiking: SpikingNetwork, **build: Any) -> Program:
     ----------
     spiking : SpikingNetwork
     **build
-        Arguments of `build_network`: dtype, dt, record_spikes, record_potentials.
+        Arguments of `build_network`: synapses, dtype, dt, record_spikes, record_potentials.
 
     Raises
     ------

@@ -40,6 +40,8 @@ class Simulation:
     spiking : SpikingNetwork
     mode : {"runtime", "standalone"}
         Brian2's run-time mode (Cython, or NumPy without a compiler), or a generated C++ program.
+    synapses : {"structured", "explicit"}
+        Kernels shared by place, or every synapse stored; the spikes are the same.
     dtype : {"float64", "float32"}
     dt : Quantity
         Length of a step.
@@ -64,6 +66,7 @@ class Simulation:
         spiking: SpikingNetwork,
         mode: str = "runtime",
         *,
+        synapses: str = "structured",
         dtype: str = "float64",
         dt: Quantity = 1 * ms,
         record_spikes: Sequence[str] = (),
@@ -79,6 +82,7 @@ class Simulation:
         self.program: Program | None = None
         start = time.perf_counter()
         build: dict[str, Any] = {
+            "synapses": synapses,
             "dtype": dtype,
             "dt": dt,
             "record_spikes": self.record_spikes,
@@ -205,6 +209,7 @@ def simulate(
     n_steps: int | None = None,
     *,
     mode: str = "runtime",
+    synapses: str = "structured",
     dtype: str = "float64",
     dt: Quantity = 1 * ms,
     record_spikes: Sequence[str] = (),
@@ -222,6 +227,7 @@ def simulate(
     simulation = Simulation(
         spiking.with_parameters(**parameters),
         mode,
+        synapses=synapses,
         dtype=dtype,
         dt=dt,
         record_spikes=record_spikes,

@@ -11,6 +11,20 @@ import shutil
 from pathlib import Path
 
 UNITS = 4
+ALIGNED_ARRAYS = """\
+// arrays begin at a cache line: misaligned vectors cost up to half of the speed
+#include <cstdlib>
+#include <new>
+
+void *operator new[](std::size_t size)
+{
+    void *memory = nullptr;
+    if (posix_memalign(&memory, 64, size ? size : 1)) throw std::bad_alloc();
+    return memory;
+}
+void operator delete[](void *memory) noexcept { std::free(memory); }
+void operator delete[](void *memory, std::size_t) noexcept { std::free(memory); }
+"""
 FUNCTION = re.compile(r"^void (_(?:before_run|after_run|run)_\w+)\(\)", re.MULTILINE)
 INCLUDE = re.compile(r"^\s*#include\s*(.+?)\s*$", re.MULTILINE)
 MAKEFILE = """\
@@ -41,6 +55,7 @@ def bundle_sources(folder: Path, flags: str) -> None:
         (folder / f"code_objects_{unit}.cpp").write_text(_bundle(files[unit::UNITS]))
     for file in files:
         file.unlink()
+    (folder / "aligned_arrays.cpp").write_text(ALIGNED_ARRAYS)
     shutil.rmtree(folder / "results", ignore_errors=True)
     sources = sorted(folder.glob("*.cpp"))
     (folder / "makefile").unlink()

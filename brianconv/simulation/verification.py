@@ -77,6 +77,7 @@ def verify(
     n_steps: int | None = None,
     *,
     mode: str = "runtime",
+    synapses: str = "structured",
     dtype: str = "float64",
 ) -> Verification:
     """Compare a Brian2 simulation with the torch reference, spike for spike, and rates with activations.
@@ -88,6 +89,7 @@ def verify(
     n_steps : int, optional
         Steps an image; the code's default otherwise.
     mode : {"runtime", "standalone"}
+    synapses : {"structured", "explicit"}
     dtype : {"float64", "float32"}
 
     Returns
@@ -97,7 +99,9 @@ def verify(
     """
     n_steps = n_steps or spiking.scheme.default_steps
     reference = simulate_reference(spiking, images, n_steps, dtype)
-    recording = simulate(spiking, images, n_steps, mode=mode, dtype=dtype, record_spikes=list(spiking.populations))
+    recording = simulate(
+        spiking, images, n_steps, mode=mode, synapses=synapses, dtype=dtype, record_spikes=list(spiking.populations)
+    )
     fired = {
         name: recording.spikes_of(name).dense(len(images), n_steps, int(np.prod(shape)))
         for name, shape in spiking.graph.shapes.items()

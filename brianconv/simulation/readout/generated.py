@@ -15,6 +15,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.groups.group import CodeRunner, Group
 
 from brianconv.decisions import TOLERANCE
+from brianconv.simulation.synapses.structured import StructuredSynapses
 
 if TYPE_CHECKING:
     from brianconv.simulation.network import BrianNetwork
@@ -112,8 +113,8 @@ class ImageSequence(GeneratedOperation):
 
     def __init__(self, brian: BrianNetwork) -> None:
         source = brian.populations["input"]
-        counter, pathways = _counter_arrays(brian.schedule), _delayed_pathways(brian)
-        super().__init__("advance", source.clock, "start", -1, counter=counter, delayed_pathways=pathways)
+        counter, flush = _counter_arrays(brian.schedule), _flush_statements(brian)
+        super().__init__("advance", source.clock, "start", -1, counter=counter, flush=flush)
         self.variables.add_reference("pixel", source)
         self.variables.add_constant("_n_pixels", len(source))
         order = brian.pixel_order
@@ -151,9 +152,15 @@ def add_operations(brian: BrianNetwork) -> None:
     brian.add(brian.image_sequence, brian.image_end, *brian.counters.values())
 
 
-def _delayed_pathways(brian: BrianNetwork) -> list[str]:
-    delays = brian.spiking.synaptic_delay
-    return [s.pre.name for s in brian.connections.values() if delays.get(s.target.name)]
+def _flush_statements(brian: BrianNetwork) -> list[str]:
+    """C++ statements that drop spikes in flight, so that none reaches the next image."""
+    statements = []
+    for synapses in brian.connections.values():
+        if isinstance(synapses, StructuredSynapses):
+            statements += synapses.flush_statements()
+        elif brian.spiking.synaptic_delay.get(synapses.target.name):
+            statements.append(f"for (auto &_spikes : brian::{synapses.pre.name}.queue[0]->queue) _spikes.clear();")
+    return statements
 
 
 def _counter_arrays(schedule: NeuronGroup) -> dict[str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 from brian2 import NetworkOperation, NeuronGroup
 
 from brianconv.decisions import StableDecision
+from brianconv.simulation.synapses.structured import StructuredSynapses
 
 if TYPE_CHECKING:
     from brianconv.simulation.network import BrianNetwork
@@ -97,6 +98,9 @@ def values(group: NeuronGroup, name: str) -> np.ndarray:
 def _flush(brian: BrianNetwork) -> None:
     """Drop spikes in flight, so that none reaches the next image."""
     for name, synapses in brian.connections.items():
+        if isinstance(synapses, StructuredSynapses):
+            synapses.flush()
+            continue
         if not brian.spiking.synaptic_delay.get(synapses.target.name):
             continue
         queue = synapses.pre.queue

@@ -17,7 +17,7 @@
     }
     for (int _k = 0; _k < _n_pixels; _k++)
         {{pixel}}[_k] = _row[{{pixel_order}}[_k]];
-    {% for pathway in delayed_pathways %}
-    for (auto &_spikes : brian::{{pathway}}.queue[0]->queue) _spikes.clear();
+    {% for statement in flush %}
+    {{statement}}
     {% endfor %}
 {% endblock %}

@@ -1,0 +1,240 @@
+"""Shared weights: a connection as one kernel and two small tables, instead of a list of synapses.
+
+Along rows and columns alike, a table says which outputs an input reaches and with which part of the kernel. Pooling and
+flattening before or after the weights only change the tables, so that one form covers convolutions with any stride,
+padding, dilation and groups, transposed convolutions, average pooling and dense layers behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from brianconv.conversion.geometry import (
+    Convolution,
+    Dense,
+    Geometry,
+    OneToOne,
+    Reshape,
+    Shape,
+    TransposedConvolution,
+    channels_last,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """What each input position along an axis reaches: runs of successive outputs and successive kernel positions.
+
+    Attributes
+    ----------
+    start : array of int, shape (n_inputs + 1,)
+        The runs of input x are those with indices start[x] to start[x + 1] - 1.
+    kernel, output, length : arrays of int, shape (n_runs,)
+        First kernel position, first output position, and number of positions.
+    """
+
+    start: np.ndarray
+    kernel: np.ndarray
+    output: np.ndarray
+    length: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class SharedKernel:
+    """Weights shared by place: ``w[row, c, column, k]`` joins input channel c with channel k of its group.
+
+    Attributes
+    ----------
+    weights : array, shape (kernel rows, channels_in, kernel columns, channels_out / groups)
+    input_shape, output_shape : (channels, rows, columns)
+    groups : int
+    rows, columns : Runs
+        Runs of rows have length 1: rows do not follow one another in memory.
+    """
+
+    weights: np.ndarray
+    input_shape: Shape
+    output_shape: Shape
+    groups: int
+    rows: Runs
+    columns: Runs
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every input reaches every output with weights of its own."""
+        positions = (*self.output_shape[1:], self.groups)
+        each_its_own = all(
+            len(runs.kernel) == len(runs.start) - 1 and np.array_equal(runs.kernel, np.arange(len(runs.kernel)))
+            for runs in (self.rows, self.columns)
+        )
+        return positions == (1, 1, 1) and each_its_own
+
+
+@dataclass(frozen=True, eq=False)
+class OneToOneKernel:
+    """One weight a neuron, from each source neuron to one target neuron.
+
+    Attributes
+    ----------
+    weights : array, shape (n_pre,)
+    target : array of int, shape (n_pre,)
+        Postsynaptic neuron of each presynaptic one, both as laid out in populations.
+    """
+
+    weights: np.ndarray
+    target: np.ndarray
+
+
+def share_weights(chain: Sequence[Geometry]) -> SharedKernel | OneToOneKernel | None:
+    """Return a chain of geometries as shared weights, or None if it has no such form.
+
+    A chain has one if at most one of its geometries carries trained weights, and a reshape at most flattens an image
+    before dense weights.
+    """
+    if all(isinstance(geometry, (Reshape, OneToOne)) for geometry in chain):
+        return _one_to_one(chain)
+    moving = [geometry for geometry in chain if not isinstance(geometry, Reshape)]
+    carriers = [k for k, geometry in enumerate(moving) if geometry.weighted]
+    carrier = carriers[0] if carriers else len(moving) - 1
+    others = moving[:carrier] + moving[carrier + 1 :]
+    if len(carriers) > 1 or not all(isinstance(g, Convolution) and _is_uniform(g) for g in others):
+        return None
+    if isinstance(moving[carrier], Dense):
+        return _dense(chain, moving[:carrier]) if carrier == len(moving) - 1 else None
+    if any(isinstance(geometry, Reshape) and geometry.input_shape != geometry.output_shape for geometry in chain):
+        return None
+    if not isinstance(moving[carrier], (Convolution, TransposedConvolution)):
+        return None
+    return _windowed(moving[:carrier], moving[carrier], moving[carrier + 1 :])
+
+
+def _one_to_one(chain: Sequence[Geometry]) -> OneToOneKernel:
+    pre, post = channels_last(chain[0].input_shape), channels_last(chain[-1].output_shape)
+    weights = np.ones(len(pre))
+    for geometry in chain:
+        weights = weights * geometry.edges()[2]
+    place = np.empty(len(post), dtype=np.int32)
+    place[post] = np.arange(len(post))
+    return OneToOneKernel(weights[pre], place[pre])
+
+
+def _is_uniform(pooling: Convolution) -> bool:
+    return pooling.pooling and bool((pooling.weight == pooling.weight.flat[0]).all())
+
+
+def _dense(chain: Sequence[Geometry], poolings: Sequence[Convolution]) -> SharedKernel | None:
+    """Dense weights behind an image: a kernel as large as the image, of which every input meets one place."""
+    index = next(k for k, geometry in enumerate(chain) if isinstance(geometry, Dense))
+    flattening = chain[len(poolings) : index]
+    if not all(isinstance(geometry, Reshape) for geometry in flattening):
+        return None
+    dense = chain[index]
+    assert isinstance(dense, Dense)
+    image = chain[len(poolings)].input_shape
+    image = image if len(image) == 3 else (*image, 1, 1)
+    n_post = len(dense.weight)
+    weights = dense.weight[channels_last(chain[-1].output_shape)].reshape(n_post, *image).transpose(2, 1, 3, 0)
+    whole = [np.stack([np.arange(n), np.zeros(n, dtype=int), np.arange(n)]) for n in image[1:]]
+    return _composed(poolings, weights, whole, (), image, (n_post, 1, 1), 1)
+
+
+def _windowed(
+    before: Sequence[Geometry], carrier: Convolution | TransposedConvolution, after: Sequence[Geometry]
+) -> SharedKernel:
+    output = after[-1].output_shape if after else carrier.output_shape
+    return _composed(before, carrier.kernel, carrier.taps, after, carrier.input_shape, output, carrier.groups)
+
+
+def _composed(
+    before: Sequence[Geometry],
+    weights: np.ndarray,
+    taps: Sequence[np.ndarray],
+    after: Sequence[Geometry],
+    image: Shape,
+    output_shape: Shape,
+    groups: int,
+) -> SharedKernel:
+    """Compose the taps of both axes with those of the poolings, and order the kernel so that runs are long."""
+    input_shape = before[0].input_shape if before else image
+    factor = float(np.prod([g.weight.flat[0] for g in (*before, *after) if isinstance(g, Convolution)]))
+    runs = []
+    for axis, kernel_axis in ((0, 0), (1, 2)):
+        through = [g.taps[axis] for g in before if isinstance(g, Convolution)]
+        beyond = [g.taps[axis] for g in after if isinstance(g, Convolution)]
+        selection, axis_runs = _axis(
+            through, taps[axis], beyond, weights.shape[kernel_axis], input_shape[1 + axis], merge=axis == 1
+        )
+        weights = np.moveaxis(np.tensordot(selection, weights, axes=(1, kernel_axis)), 0, kernel_axis)
+        runs.append(axis_runs)
+    return SharedKernel(np.ascontiguousarray(weights * factor), input_shape, output_shape, groups, *runs)
+
+
+def _axis(
+    before: Sequence[np.ndarray],
+    taps: np.ndarray,
+    after: Sequence[np.ndarray],
+    n_kernel: int,
+    n_inputs: int,
+    merge: bool,
+) -> tuple[np.ndarray, Runs]:
+    """Compose taps along one axis.
+
+    Returns
+    -------
+    selection : array, shape (n_composed, n_kernel)
+        Which kernel positions each position of the composed kernel adds up: several where windows overlap.
+    runs : Runs
+        Over the composed kernel.
+    """
+    position = np.arange(n_inputs)
+    start = np.stack([position, position])  # input, intermediate position
+    for pooling in before:
+        start = _joined(start, pooling[2], pooling[1:2])
+    composed = _joined(start, taps[2], taps[[1, 0]])  # input, output, kernel
+    for pooling in after:
+        wide = _joined(composed[[0, 2, 1]], pooling[2], pooling[1:2])  # input, kernel, output
+        composed = wide[[0, 2, 1]]
+    pairs, inverse = np.unique(composed[:2], axis=1, return_inverse=True)
+    counts = np.zeros((pairs.shape[1], n_kernel))
+    np.add.at(counts, (inverse.ravel(), composed[2]), 1.0)
+    selection, kernel = np.unique(-counts, axis=0, return_inverse=True)  # the order of the kernel where it is simple
+    order = _longest_runs(pairs, kernel.ravel(), len(selection))
+    place = np.argsort(order)
+    return -selection[order], _runs(pairs, place[kernel.ravel()], n_inputs, merge)
+
+
+def _joined(left: np.ndarray, key: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Join rows of `left` with `columns` where the last row of `left` equals `key`; that row is replaced."""
+    a, b = np.nonzero(left[-1][:, None] == key[None])
+    return np.concatenate([left[:-1, a], columns[:, b]])
+
+
+def _longest_runs(pairs: np.ndarray, kernel: np.ndarray, n_kernel: int) -> np.ndarray:
+    """Order kernel positions so that successive outputs of an input use successive positions."""
+    together = (pairs[0, :-1] == pairs[0, 1:]) & (pairs[1, :-1] + 1 == pairs[1, 1:])
+    following: dict[int, int] = {}
+    for a, b in zip(kernel[:-1][together].tolist(), kernel[1:][together].tolist(), strict=True):
+        if a != b:
+            following.setdefault(a, b)
+    order: list[int] = []
+    heads = [k for k in range(n_kernel) if k not in following.values()]
+    for head in (*heads, *range(n_kernel)):
+        k: int | None = head
+        while k is not None and k not in order:
+            order.append(k)
+            k = following.get(k)
+    return np.array(order, dtype=int)
+
+
+def _runs(pairs: np.ndarray, kernel: np.ndarray, n_inputs: int, merge: bool) -> Runs:
+    """Cut (input, output) pairs, sorted, into runs."""
+    new = np.ones(pairs.shape[1], dtype=bool)
+    if merge:
+        new[1:] = (np.diff(pairs[0]) != 0) | (np.diff(pairs[1]) != 1) | (np.diff(kernel) != 1)
+    first = np.flatnonzero(new)
+    length = np.diff(np.append(first, pairs.shape[1]))
+    start = np.searchsorted(pairs[0, first], np.arange(n_inputs + 1))
+    return Runs(*(a.astype(np.int32) for a in (start, kernel[first], pairs[1, first], length)))

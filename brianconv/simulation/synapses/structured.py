@@ -1,0 +1,441 @@
+"""Structured synapses: an extension of Brian2 that stores the kernel of a convolution instead of every synapse.
+
+`StructuredSynapses` joins any two `NeuronGroup`s, runs the user's ``on_pre`` statements as `Synapses` does, and works with
+Brian2's targets C++ standalone, Cython and numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from brian2 import Quantity, get_device, ms, prefs
+from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.spikesource import SpikeSource
+from brian2.core.variables import Variables
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.groups.group import CodeRunner, Group
+from brian2.units.fundamentalunits import get_dimensions, get_unit, have_same_dimensions
+
+from brianconv.conversion.geometry import Geometry, MaxPooling
+from brianconv.conversion.shared_kernel import OneToOneKernel, Runs, SharedKernel, share_weights
+from brianconv.errors import ParameterError, ShapeError
+from brianconv.simulation.pointers import array_pointers
+
+PACKAGE = "brianconv.simulation.synapses"
+MOST_TOGETHER = 4  # spikes added in one pass over their common targets
+EVENT_INDICES = ("_presynaptic_idx", "_postsynaptic_idx", "_kernel_idx")
+
+
+class StructuredCPPStandaloneCodeObject(CPPStandaloneCodeObject):
+    """C++ standalone code object that knows the templates of structured synapses."""
+
+    templater = CPPStandaloneCodeObject.templater.derive(PACKAGE, env_globals={"array_pointers": array_pointers})
+
+
+class StructuredCythonCodeObject(CythonCodeObject):
+    """Cython code object that knows the templates of structured synapses."""
+
+    templater = CythonCodeObject.templater.derive(PACKAGE)
+
+
+class StructuredNumpyCodeGenerator(NumpyCodeGenerator):
+    """Takes the indices of one event after the other where statements cannot be vectorised."""
+
+    class_name = "numpy"
+
+    def vectorise_code(self, *args: Any, **kwds: Any) -> list[str]:
+        lines = super().vectorise_code(*args, **kwds)
+        if lines[0] == "_full_idx = _idx":
+            lines[3:3] = [f"    {name} = _all{name.removesuffix('_idx')}[_idx]" for name in EVENT_INDICES]
+        return lines
+
+
+class StructuredNumpyCodeObject(NumpyCodeObject):
+    """NumPy code object that knows the templates of structured synapses."""
+
+    templater = NumpyCodeObject.templater.derive(PACKAGE)
+    generator_class = StructuredNumpyCodeGenerator
+
+
+CODE_OBJECTS = {
+    CPPStandaloneCodeObject: StructuredCPPStandaloneCodeObject,
+    CythonCodeObject: StructuredCythonCodeObject,
+    NumpyCodeObject: StructuredNumpyCodeObject,
+}
+
+
+class StructuredSynapses(Group, CodeRunner):
+    """Synapses with weights shared by place, stored as one kernel.
+
+    Populations are laid out channels last: neuron ``(row * columns + column) * channels + channel``
+    (`brianconv.neuron_index` computes it). The statements of `on_pre` run once for every synapse of every spike, as those
+    of `Synapses` do, with the same names: variables of the postsynaptic group with or without the suffix ``_post``, of
+    the presynaptic group with ``_pre``, and ``w``, the weight.
+
+    Parameters
+    ----------
+    source, target : NeuronGroup or Subgroup
+        As many neurons as the input and output shapes of the geometry say.
+    geometry : Geometry or sequence of Geometry
+        `Dense`, `Convolution`, `TransposedConvolution`, `OneToOne`, average or maximum pooling; a sequence is applied
+        from left to right, with trained weights in one of its members at most. Biases are not used.
+    on_pre : str
+        What a spike does, such as ``v_post += w``.
+    delay : Quantity, optional
+        A whole number of time steps; none by default.
+    gate : str
+        For maximum pooling, what a spike adds to the sum by which its neuron competes with the others of a window; not
+        negative. A spike passes if its neuron's sum is the largest, the first in row-major order if several are equal.
+    weight_unit : Quantity
+        Of the weights, such as ``mV``.
+    dtype : NumPy float type, optional
+        Of the weights; Brian2's default otherwise.
+    namespace : mapping, optional
+        Values of names in `on_pre` that are no variables.
+    clock : Clock, optional
+        The source's by default.
+    when : str
+        Scheduling slot.
+    order : int
+    name : str
+
+    Raises
+    ------
+    ShapeError
+        If the groups do not have as many neurons as the geometry.
+    ParameterError
+        If the delay is no whole number of steps, or the geometries have no common kernel.
+
+    Examples
+    --------
+    >>> kernel = np.random.randn(16, 3, 5, 5)                               # as torch's Conv2d
+    >>> geometry = brianconv.Convolution(kernel, np.zeros(16), (3, 32, 32), padding=((2, 2), (2, 2)))
+    >>> synapses = brianconv.StructuredSynapses(retina, cortex, geometry, on_pre="v_post += w")
+    """
+
+    add_to_magic_network = True
+
+    def __init__(
+        self,
+        source: SpikeSource,
+        target: Group,
+        geometry: Geometry | Sequence[Geometry],
+        on_pre: str = "v_post += w",
+        *,
+        delay: Quantity | None = None,
+        gate: str = "1",
+        weight_unit: Quantity | float = 1,
+        dtype: type | None = None,
+        namespace: Mapping[str, Any] | None = None,
+        clock: Any = None,
+        when: str = "synapses",
+        order: int = 0,
+        name: str = "structuredsynapses*",
+    ) -> None:
+        self.codeobj_class = None
+        self.source, self.target = source, target
+        self.geometry: tuple[Geometry, ...] = tuple(geometry) if isinstance(geometry, Sequence) else (geometry,)
+        self.weight_unit = weight_unit
+        self.namespace = dict(namespace or {})
+        self._check_sizes()
+        kernel = self._kernel_of(self.geometry)
+        clock = clock or source.clock
+        self.delay_steps = _whole_steps(delay, clock)
+        template, constants = self._layout(kernel)
+        code: Any = {"gate": f"_increment = {gate}", "pass": on_pre} if template == "structured_gate" else on_pre
+        CodeRunner.__init__(
+            self, self, template, code=code, clock=clock, when=when, order=order, name=name, template_kwds=constants,
+        )  # fmt: skip
+        self.add_dependency(source)
+        self.add_dependency(target)
+        self.variables = Variables(self)
+        self._add_indices(template)
+        self._add_tables(kernel)
+        if not isinstance(kernel, SharedKernel) or template != "structured_gate":
+            self._add_weights(kernel, dtype)
+        self._add_neuron_variables()
+        self._enable_group_attributes()
+
+    def _check_sizes(self) -> None:
+        for group, shape, side in (
+            (self.source, self.geometry[0].input_shape, "source"),
+            (self.target, self.geometry[-1].output_shape, "target"),
+        ):
+            if len(group) != int(np.prod(shape)):
+                raise ShapeError(
+                    f"the {side} {group.name!r} has {len(group)} neurons, but the geometry has shape {shape}, which is "
+                    f"{int(np.prod(shape))} neurons"
+                )
+
+    @staticmethod
+    def _kernel_of(chain: tuple[Geometry, ...]) -> SharedKernel | OneToOneKernel:
+        gates = [geometry for geometry in chain if isinstance(geometry, MaxPooling)]
+        if gates and len(chain) > 1:
+            raise ParameterError(
+                "maximum pooling joins two populations of its own: put one that relays the spikes behind it"
+            )
+        kernel = share_weights([gates[0].window] if gates else chain)
+        if kernel is None:
+            kinds = ", ".join(type(geometry).__name__ for geometry in chain)
+            raise ParameterError(f"the geometries {kinds} have no common kernel; use brian2.Synapses for them")
+        return kernel
+
+    @property
+    def _offsets(self) -> dict[str, int]:
+        group = getattr(self.source, "source", self.source)
+        return {
+            "source_start": int(getattr(self.source, "start", 0)),
+            "target_start": int(getattr(self.target, "start", 0)),
+            "n_source": len(group),
+            "n_pre": len(self.source),
+            "n_post": len(self.target),
+            "delay": self.delay_steps,
+        }
+
+    def _layout(self, kernel: SharedKernel | OneToOneKernel) -> tuple[str, dict[str, int]]:
+        """Return the name of the template and the numbers that it takes."""
+        if isinstance(kernel, OneToOneKernel):
+            return "structured_one_to_one", self._offsets
+        if kernel.is_dense and not isinstance(self.geometry[0], MaxPooling):
+            return "structured_dense", self._offsets
+        channels, _, columns = kernel.input_shape
+        constants = {
+            "groups": kernel.groups,
+            "channels": channels,
+            "columns": columns,
+            "group_inputs": channels // kernel.groups,
+            "group_outputs": kernel.weights.shape[3],
+            "kernel_columns": kernel.weights.shape[2],
+            "output_channels": kernel.output_shape[0],
+            "output_columns": kernel.output_shape[2],
+            "most_together": min(MOST_TOGETHER, channels // kernel.groups),
+        }
+        template = "structured_gate" if isinstance(self.geometry[0], MaxPooling) else "structured_window"
+        return template, constants | self._offsets
+
+    def _add_indices(self, template: str) -> None:
+        self.variables.create_clock_variables(self._clock)
+        for name in EVENT_INDICES:
+            self.variables.add_auxiliary_variable(name, dtype=np.int32)
+            self.variables[name].unique = False  # several events reach one neuron in a step
+        if template == "structured_gate":
+            self.variables.add_auxiliary_variable("_increment", dtype=np.float64)
+
+    def _add_tables(self, kernel: SharedKernel | OneToOneKernel) -> None:
+        tables: dict[str, np.ndarray] = {}
+        group = getattr(self.source, "source", self.source)
+        if isinstance(kernel, OneToOneKernel):
+            tables["_target_of"] = kernel.target
+        elif self.template != "structured_dense":
+            tables |= _named("_row", kernel.rows) | _named("_column", kernel.columns)
+        for name, values in tables.items():
+            self.variables.add_array(
+                name, size=len(values), values=values, dtype=np.int32, constant=True, read_only=True
+            )  # fmt: skip
+        state: dict[str, np.ndarray] = {}
+        if self.delay_steps:
+            state["_history"] = np.zeros((self.delay_steps + 1) * (len(group) + 1), dtype=np.int32)
+            state["_slot"] = np.zeros(1, dtype=np.int32)
+        if self.template == "structured_gate":
+            state["_accumulated"] = np.zeros(len(self.source))
+            state["_leading"] = np.full(len(self.target), -1, dtype=np.int32)
+        for name, values in state.items():
+            self.variables.add_array(name, size=len(values), values=values, dtype=values.dtype)
+        self.variables.add_reference("_spikespace", group)
+        self.needed_variables = [*tables, *state, "_spikespace"]
+
+    def _add_weights(self, kernel: SharedKernel | OneToOneKernel, dtype: type | None) -> None:
+        values = self._flat(kernel)
+        self.variables.add_constant("N", len(values))
+        self.variables.add_array(
+            "w", size=len(values), dimensions=get_dimensions(self.weight_unit), index="_kernel_idx",
+            dtype=dtype or prefs["core.default_float_dtype"],
+        )  # fmt: skip
+        self.variables["w"].set_value(values)
+
+    def _add_neuron_variables(self) -> None:
+        if "N" not in self.variables:
+            self.variables.add_constant("N", len(self.target))
+        for suffix, group, index in (
+            ("_pre", self.source, "_presynaptic_idx"),
+            ("_post", self.target, "_postsynaptic_idx"),
+            ("", self.target, "_postsynaptic_idx"),
+        ):
+            for name, variable in group.variables.items():
+                known = name + suffix in self.variables or (not suffix and name in ("i", "N", "t", "dt"))
+                if not known and not name.startswith("_"):
+                    self.variables.add_reference(name + suffix, group, name, index="0" if variable.scalar else index)
+
+    def _flat(self, kernel: SharedKernel | OneToOneKernel) -> np.ndarray:
+        """Return the weights in the order in which the generated code reads them, in base units."""
+        dense = isinstance(kernel, SharedKernel) and self.template == "structured_dense"
+        weights = kernel.weights.transpose(0, 2, 1, 3) if dense else kernel.weights
+        return weights.ravel() * float(np.asarray(self.weight_unit))
+
+    @property
+    def weight(self) -> np.ndarray | Quantity:
+        """The trained weights in torch's order of axes; assign an array of the same shape to change them."""
+        carrier = next((geometry for geometry in self.geometry if geometry.weighted), None)
+        if carrier is None:
+            raise AttributeError(f"{self.name} has no trained weights")
+        return np.asarray(carrier.weight) * self.weight_unit  # type: ignore[attr-defined]
+
+    @weight.setter
+    def weight(self, values: np.ndarray | Quantity) -> None:
+        self.variables["w"].set_value(self.kernel_values(values))
+        self.geometry = self._with_weight(values)
+
+    def kernel_values(self, weight: np.ndarray | Quantity) -> np.ndarray:
+        """Return the array of the variable ``w`` for other weights, as ``device.run(run_args=...)`` takes it.
+
+        Parameters
+        ----------
+        weight : array or Quantity
+            In torch's order of axes.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            If shape or unit are not those of the weights.
+        """
+        dtype = self.variables["w"].dtype
+        return self._flat(self._kernel_of(self._with_weight(weight))).astype(dtype)
+
+    def _with_weight(self, weight: np.ndarray | Quantity) -> tuple[Geometry, ...]:
+        present = self.weight
+        if np.shape(weight) != np.shape(present):
+            raise ShapeError(f"the weight of {self.name!r} has shape {np.shape(present)}, not {np.shape(weight)}")
+        if not have_same_dimensions(weight, present):
+            raise ParameterError(f"the weight of {self.name!r} is in {get_unit(get_dimensions(present))}: got {weight!r}")
+        plain = np.asarray(weight) / float(np.asarray(self.weight_unit))
+        return tuple(
+            replace(geometry, weight=plain) if geometry.weighted else geometry  # type: ignore[type-var, call-arg]
+            for geometry in self.geometry
+        )
+
+    def flush(self) -> None:
+        """Forget spikes in flight, and what the neurons of a maximum pooling have accumulated (run-time mode)."""
+        for name, value in self._resting_state.items():
+            self.variables[name].get_value()[:] = value
+
+    def flush_statements(self) -> list[str]:
+        """Return the C++ statements that do what `flush` does."""
+        arrays = get_device().get_array_name
+        return [
+            f"std::fill_n(brian::{arrays(self.variables[name])}, {self.variables[name].size}, {value});"
+            for name, value in self._resting_state.items()
+        ]
+
+    @property
+    def _resting_state(self) -> dict[str, int]:
+        state = {"_history": 0, "_accumulated": 0, "_leading": -1}
+        return {name: value for name, value in state.items() if name in self.variables}
+
+    def create_code_objects(self, run_namespace: dict[str, Any]) -> None:
+        chosen = get_device().code_object_class(None)
+        if chosen not in CODE_OBJECTS:
+            raise ParameterError(
+                f"structured synapses have no code for {chosen.__name__}; they have for "
+                f"{', '.join(known.__name__ for known in CODE_OBJECTS)}"
+            )
+        self.codeobj_class = CODE_OBJECTS[chosen]
+        super().create_code_objects(run_namespace)
+
+    # what the numpy target calls
+
+    def arriving_spikes(self) -> np.ndarray:
+        """Return the presynaptic neurons whose spikes arrive in this step."""
+        spikespace = self.variables["_spikespace"].get_value()
+        if self.delay_steps:
+            history = self.variables["_history"].get_value().reshape(self.delay_steps + 1, -1)
+            slot = self.variables["_slot"].get_value()
+            history[slot[0]] = spikespace
+            slot[0] = (slot[0] + 1) % (self.delay_steps + 1)
+            spikespace = history[slot[0]]
+        spikes = spikespace[: spikespace[-1]]
+        start = self._offsets["source_start"]
+        return spikes[(spikes >= start) & (spikes < start + len(self.source))]
+
+    def events(self, spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return presynaptic neuron, postsynaptic neuron and place in the kernel of every synapse that transmits."""
+        constants: dict[str, int] = self.template_kwds
+        neuron = spikes - constants["source_start"]
+        if self.template == "structured_one_to_one":
+            target = self.variables["_target_of"].get_value()[neuron]
+            return spikes, target + constants["target_start"], neuron
+        if self.template == "structured_dense":
+            every = np.arange(constants["n_post"])
+            kernel = neuron[:, None] * constants["n_post"] + every
+            target = np.broadcast_to(every + constants["target_start"], kernel.shape)
+            return np.repeat(spikes, len(every)), target.ravel(), kernel.ravel()
+        return self._window_events(spikes, neuron, constants)
+
+    def _window_events(
+        self, spikes: np.ndarray, neuron: np.ndarray, constants: Mapping[str, int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        channels, columns, outputs = constants["channels"], constants["columns"], constants["group_outputs"]
+        tables = {
+            name: variable.get_value() for name, variable in self.variables.items() if name.startswith(("_row", "_col"))
+        }
+        row, column, channel = neuron // (channels * columns), neuron // channels % columns, neuron % channels
+        spike, r = _expanded(tables["_row_start"], row)
+        at, c = _expanded(tables["_column_start"], column[spike])
+        spike, r = spike[at], r[at]
+        length = tables["_column_length"][c]
+        at = np.repeat(np.arange(len(c)), length)
+        step = np.arange(len(at)) - np.repeat(np.cumsum(length) - length, length)
+        spike, r, c = spike[at], r[at], c[at]
+        place = tables["_row_output"][r] * constants["output_columns"] + tables["_column_output"][c] + step
+        group = channel[spike] // constants["group_inputs"]
+        target = place * constants["output_channels"] + group * outputs + constants["target_start"]
+        row_of_kernel = tables["_row_kernel"][r] * channels + channel[spike]
+        kernel = (row_of_kernel * constants["kernel_columns"] + tables["_column_kernel"][c] + step) * outputs
+        every = np.arange(outputs)
+        return (
+            np.repeat(spikes[spike], outputs),
+            (target[:, None] + every).ravel(),
+            (kernel[:, None] + every).ravel(),
+        )
+
+    def passing_events(self, spikes: np.ndarray, increment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Let neurons accumulate and windows choose; return presynaptic neuron and window of the spikes that pass."""
+        constants = self.template_kwds
+        accumulated = self.variables["_accumulated"].get_value()
+        leading = self.variables["_leading"].get_value()
+        neuron = spikes - constants["source_start"]
+        accumulated[neuron] += increment
+        pre, window, _ = self._window_events(neuron, neuron, constants | {"target_start": 0})
+        for candidate, place in zip(pre, window, strict=True):
+            leader = leading[place]
+            if leader < 0 or (accumulated[candidate], -candidate) > (accumulated[leader], -leader):
+                leading[place] = candidate
+        passes = leading[window] == pre
+        return pre[passes] + constants["source_start"], window[passes] + constants["target_start"]
+
+
+def _whole_steps(delay: Quantity | None, clock: Any) -> int:
+    if delay is None:
+        return 0
+    if not have_same_dimensions(delay, ms) or np.ndim(delay) or delay < 0 * ms:
+        raise ParameterError(f"the delay is {delay!r}; it is one time, 0*ms or more")
+    steps = float(delay / clock.dt)
+    if abs(steps - round(steps)) > 1e-6:
+        raise ParameterError(f"the delay {delay} is no whole number of time steps of {clock.dt}")
+    return round(steps)
+
+
+def _named(axis: str, runs: Runs) -> dict[str, np.ndarray]:
+    return {f"{axis}_{name}": values for name, values in vars(runs).items()}
+
+
+def _expanded(start: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for all runs of all positions, the index into `position` and the index of the run."""
+    counts = start[position + 1] - start[position]
+    index = np.repeat(np.arange(len(position)), counts)
+    within = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return index, start[position][index] + within

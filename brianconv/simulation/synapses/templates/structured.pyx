@@ -1,0 +1,31 @@
+{# The spikes that arrive in this step; where spikes are delayed, they wait in a ring of lists. #}
+{% extends 'common_group.pyx' %}
+{% block maincode %}
+    cdef int32_t* _spikes = <int32_t*> {{_spikespace}}
+    cdef int _n_spikes = _spikes[{{n_source}}]
+    cdef int _s, _k
+    {% if delay %}
+    cdef int32_t* _now = <int32_t*> {{_history}} + {{_slot}}[0] * {{n_source + 1}}
+    for _s in range(_n_spikes):
+        _now[_s] = _spikes[_s]
+    _now[{{n_source}}] = _n_spikes
+    {{_slot}}[0] = ({{_slot}}[0] + 1) % {{delay + 1}}
+    _spikes = <int32_t*> {{_history}} + {{_slot}}[0] * {{n_source + 1}}
+    _n_spikes = _spikes[{{n_source}}]
+    {% endif %}
+    {% if n_pre != n_source %}
+    while _n_spikes > 0 and _spikes[_n_spikes - 1] >= {{source_start + n_pre}}:
+        _n_spikes -= 1
+    while _n_spikes > 0 and _spikes[0] < {{source_start}}:
+        _spikes += 1
+        _n_spikes -= 1
+    {% endif %}
+    if _n_spikes == 0:
+        return
+    {% block scalars %}
+    _vectorisation_idx = 1
+    {{scalar_code|autoindent}}
+    {% endblock %}
+    {% block propagate %}
+    {% endblock %}
+{% endblock %}

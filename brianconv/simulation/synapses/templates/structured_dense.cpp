@@ -1,0 +1,26 @@
+{# Every spike reaches all targets; up to eight spikes are added in one pass. #}
+{% extends 'structured.cpp' %}
+{% block propagate %}
+    int _first = 0;
+    {% for together in (8, 4, 2, 1) %}
+    for (; _first + {{together}} <= _n_spikes; _first += {{together}})
+    {
+        {% for k in range(together) %}
+        const int _pre_{{k}} = _spikes[_first + {{k}}];
+        const int _weights_{{k}} = (_pre_{{k}} - {{source_start}}) * {{n_post}};
+        {% endfor %}
+        for (int _k = 0; _k < {{n_post}}; _k++)
+        {
+            const int _postsynaptic_idx = {{target_start}} + _k;
+            const size_t _vectorisation_idx = _postsynaptic_idx;
+            {% for k in range(together) %}
+            {
+                const int _presynaptic_idx = _pre_{{k}};
+                const int _kernel_idx = _weights_{{k}} + _k;
+                {{vector_code|autoindent}}
+            }
+            {% endfor %}
+        }
+    }
+    {% endfor %}
+{% endblock %}

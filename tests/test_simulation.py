@@ -40,17 +40,17 @@ N_STEPS = 24
 def test_both_modes_equal_the_reference(small_spiking, small_images, delay):
     spiking = convert_again(small_spiking, synaptic_delay=delay)
     reference = simulate_reference(spiking, small_images, N_STEPS)
-    for mode in ("runtime", "standalone"):
+    for mode, synapses in (("runtime", "structured"), ("standalone", "structured"), ("standalone", "explicit")):
         recording = simulate(
-            spiking, small_images, N_STEPS, mode=mode,
+            spiking, small_images, N_STEPS, mode=mode, synapses=synapses,
             record_spikes=spiking.populations, record_potentials=spiking.populations,
         )  # fmt: skip
         assert recording.spikes_per_image > 100
         for name, expected in reference.spikes.items():
             fired = recording.spikes_of(name).dense(*expected.shape)
-            np.testing.assert_array_equal(fired, expected, err_msg=f"{mode}, {name}")
+            np.testing.assert_array_equal(fired, expected, err_msg=f"{mode}, {synapses}, {name}")
             np.testing.assert_array_equal(
-                recording.potentials[name].values, reference.potentials[name], err_msg=f"{mode}, {name}"
+                recording.potentials[name].values, reference.potentials[name], err_msg=f"{mode}, {synapses}, {name}"
             )
         np.testing.assert_array_equal(recording.spike_counts, counts(reference))
 
@@ -94,6 +94,26 @@ def test_random_networks_equal_the_reference(numpy_target, data):
     )  # fmt: skip
     outcome = verify(spiking, images, 12)
     assert outcome.passed, str(outcome)
+
+
+def test_explicit_synapses_at_run_time_equal_the_reference(numpy_target, small_spiking, small_images):
+    for delay in (0, 2):
+        outcome = verify(convert_again(small_spiking, synaptic_delay=delay), small_images, 12, synapses="explicit")
+        assert outcome.passed, str(outcome)
+
+
+def test_connections_without_a_common_kernel_are_explicit(numpy_target):
+    model = dyadic_(nn.Sequential(nn.Conv2d(2, 3, 3), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(100, 3)))
+    spiking = convert(model, normalization="none", input_shape=(2, 9, 9), v_init=0.5)
+    kinds = [type(c).__name__ for c in build_network(spiking).connections.values()]
+    assert kinds == ["Synapses", "StructuredSynapses"]
+    outcome = verify(spiking, dyadic_images(2, (2, 9, 9)), 12)
+    assert outcome.passed, str(outcome)
+
+
+def test_a_silent_layer_sends_nothing(numpy_target, small_spiking, small_images):
+    recording = simulate(small_spiking, np.zeros_like(small_images), 3, v_init=0)
+    assert recording.spike_counts[:, 0].sum() == 0
 
 
 def torch_tensor(images):
@@ -377,6 +397,7 @@ def test_describe_prints_every_layer_in_order(small_spiking):
         (lambda s, x: simulate(s, x, record_spikes="input"), ParameterError, "a list of names"),
         (lambda s, x: simulate(s, x, record_potentials={"input": [10**6]}), ParameterError, "indices in"),
         (lambda s, x: simulate(s, x, mode="cuda"), ParameterError, "runtime, standalone"),
+        (lambda s, x: simulate(s, x, synapses="sparse"), ParameterError, "structured, explicit"),
         (lambda s, x: simulate(s, x, dtype="float16"), ParameterError, "float64, float32"),
         (lambda s, x: simulate(s, x, -3), ParameterError, "at least 1 step"),
         (lambda s, x: simulate(s, x, 10.5), ParameterError, "a whole number of steps"),
@@ -406,8 +427,9 @@ def test_unknown_coding_is_refused():
 
 def test_a_network_that_does_not_fit_is_refused_with_the_figures(small_spiking, monkeypatch):
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: type("Free", (), {"available": 1000})())
-    with pytest.raises(MemoryLimitError, match=r"[\d,]+ synapses .* need about .* GB of memory, and .* GB are free"):
-        build_network(small_spiking)
+    figures = r"[\d,]+ explicit synapses .* need about .* GB of memory, and .* GB are free"
+    with pytest.raises(MemoryLimitError, match=figures + r"; synapses='structured' \(--synapses structured\)"):
+        build_network(small_spiking, synapses="explicit")
 
 
 def test_a_missing_compiler_is_named_with_its_package(small_spiking, monkeypatch):

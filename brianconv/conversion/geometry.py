@@ -211,8 +211,7 @@ class Convolution:
     def fan_out(self) -> np.ndarray:
         """Return the number of edges of each input, flat in torch's order; fewer at the borders."""
         rows, columns = (
-            np.bincount(taps[2], minlength=length)
-            for taps, length in zip(self.taps, self.input_shape[1:], strict=True)
+            np.bincount(taps[2], minlength=length) for taps, length in zip(self.taps, self.input_shape[1:], strict=True)
         )
         per_channel = np.outer(rows, columns) * (self.weight.shape[0] // self.groups)
         return np.tile(per_channel.ravel(), self.input_shape[0])
@@ -318,8 +317,7 @@ class TransposedConvolution:
     def fan_out(self) -> np.ndarray:
         """Return the number of edges of each input, flat in torch's order; fewer at the borders."""
         rows, columns = (
-            np.bincount(taps[2], minlength=length)
-            for taps, length in zip(self.taps, self.input_shape[1:], strict=True)
+            np.bincount(taps[2], minlength=length) for taps, length in zip(self.taps, self.input_shape[1:], strict=True)
         )
         return np.tile(np.outer(rows, columns).ravel() * self.weight.shape[1], self.input_shape[0])
 
@@ -351,7 +349,9 @@ class OneToOne:
         try:
             np.broadcast_to(self.weight, self.shape)
         except ValueError as error:
-            raise ShapeError(f"a weight of shape {np.shape(self.weight)} does not fit the layer {self.shape}") from error
+            raise ShapeError(
+                f"a weight of shape {np.shape(self.weight)} does not fit the layer {self.shape}"
+            ) from error
 
     @property
     def input_shape(self) -> Shape:
@@ -406,7 +406,7 @@ class MaxPooling:
     @cached_property
     def window(self) -> Convolution:
         """A convolution of each channel that has an edge from every input of a window to its output."""
-        padding = tuple((p, p) for p in self.padding)
+        padding = ((self.padding[0],) * 2, (self.padding[1],) * 2)
         channels = self.input_shape[0]
         ones = np.ones((channels, 1, *self.kernel_size))
         return Convolution(

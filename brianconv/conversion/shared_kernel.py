@@ -63,6 +63,12 @@ class SharedKernel:
     columns: Runs
 
     @property
+    def n_synapses(self) -> int:
+        """Number of synapses."""
+        per_tap = self.input_shape[0] * self.weights.shape[3]
+        return len(self.rows.kernel) * int(self.columns.length.sum()) * per_tap
+
+    @property
     def is_dense(self) -> bool:
         """Whether every input reaches every output with weights of its own."""
         positions = (*self.output_shape[1:], self.groups)
@@ -87,6 +93,11 @@ class OneToOneKernel:
     weights: np.ndarray
     target: np.ndarray
 
+    @property
+    def n_synapses(self) -> int:
+        """Number of synapses."""
+        return len(self.target)
+
 
 def share_weights(chain: Sequence[Geometry]) -> SharedKernel | OneToOneKernel | None:
     """Return a chain of geometries as shared weights, or None if it has no such form.
@@ -99,16 +110,19 @@ def share_weights(chain: Sequence[Geometry]) -> SharedKernel | OneToOneKernel | 
     moving = [geometry for geometry in chain if not isinstance(geometry, Reshape)]
     carriers = [k for k, geometry in enumerate(moving) if geometry.weighted]
     carrier = carriers[0] if carriers else len(moving) - 1
-    others = moving[:carrier] + moving[carrier + 1 :]
-    if len(carriers) > 1 or not all(isinstance(g, Convolution) and _is_uniform(g) for g in others):
+    before, carried, after = _poolings(moving[:carrier]), moving[carrier], _poolings(moving[carrier + 1 :])
+    if len(carriers) > 1 or before is None or after is None:
         return None
-    if isinstance(moving[carrier], Dense):
-        return _dense(chain, moving[:carrier]) if carrier == len(moving) - 1 else None
+    if isinstance(carried, Dense):
+        return None if after else _dense(chain, before)
     if any(isinstance(geometry, Reshape) and geometry.input_shape != geometry.output_shape for geometry in chain):
         return None
-    if not isinstance(moving[carrier], (Convolution, TransposedConvolution)):
+    if not isinstance(carried, (Convolution, TransposedConvolution)):
         return None
-    return _windowed(moving[:carrier], moving[carrier], moving[carrier + 1 :])
+    output_shape = after[-1].output_shape if after else carried.output_shape
+    return _composed(
+        before, carried.kernel, carried.taps, after, carried.input_shape, output_shape, carried.groups
+    )  # fmt: skip
 
 
 def _one_to_one(chain: Sequence[Geometry]) -> OneToOneKernel:
@@ -121,8 +135,11 @@ def _one_to_one(chain: Sequence[Geometry]) -> OneToOneKernel:
     return OneToOneKernel(weights[pre], place[pre])
 
 
-def _is_uniform(pooling: Convolution) -> bool:
-    return pooling.pooling and bool((pooling.weight == pooling.weight.flat[0]).all())
+def _poolings(geometries: Sequence[Geometry]) -> list[Convolution] | None:
+    """Return geometries that are all average pooling with one weight, or None if one is not."""
+    poolings = [geometry for geometry in geometries if isinstance(geometry, Convolution) and geometry.pooling]
+    uniform = all(bool((pooling.weight == pooling.weight.flat[0]).all()) for pooling in poolings)
+    return poolings if uniform and len(poolings) == len(geometries) else None
 
 
 def _dense(chain: Sequence[Geometry], poolings: Sequence[Convolution]) -> SharedKernel | None:
@@ -141,29 +158,22 @@ def _dense(chain: Sequence[Geometry], poolings: Sequence[Convolution]) -> Shared
     return _composed(poolings, weights, whole, (), image, (n_post, 1, 1), 1)
 
 
-def _windowed(
-    before: Sequence[Geometry], carrier: Convolution | TransposedConvolution, after: Sequence[Geometry]
-) -> SharedKernel:
-    output = after[-1].output_shape if after else carrier.output_shape
-    return _composed(before, carrier.kernel, carrier.taps, after, carrier.input_shape, output, carrier.groups)
-
-
 def _composed(
-    before: Sequence[Geometry],
+    before: Sequence[Convolution],
     weights: np.ndarray,
     taps: Sequence[np.ndarray],
-    after: Sequence[Geometry],
+    after: Sequence[Convolution],
     image: Shape,
     output_shape: Shape,
     groups: int,
 ) -> SharedKernel:
     """Compose the taps of both axes with those of the poolings, and order the kernel so that runs are long."""
     input_shape = before[0].input_shape if before else image
-    factor = float(np.prod([g.weight.flat[0] for g in (*before, *after) if isinstance(g, Convolution)]))
+    factor = float(np.prod([pooling.weight.flat[0] for pooling in (*before, *after)]))
     runs = []
     for axis, kernel_axis in ((0, 0), (1, 2)):
-        through = [g.taps[axis] for g in before if isinstance(g, Convolution)]
-        beyond = [g.taps[axis] for g in after if isinstance(g, Convolution)]
+        through = [pooling.taps[axis] for pooling in before]
+        beyond = [pooling.taps[axis] for pooling in after]
         selection, axis_runs = _axis(
             through, taps[axis], beyond, weights.shape[kernel_axis], input_shape[1 + axis], merge=axis == 1
         )

@@ -1,7 +1,7 @@
 """Names of the arrays that generated C++ works on, for templates that pass them to a function.
 
-As parameters of a function, ``__restrict`` pointers tell the compiler that arrays do not overlap; as local variables, in
-which Brian2 declares them, they do not (GCC 12).
+``__restrict`` pointers tell the compiler that arrays do not overlap, but only as parameters of a function, and not as
+local variables, which is how Brian2 declares them (GCC 12).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Structured synapses: an extension of Brian2 that stores the kernel of a convolution instead of every synapse.
 
-`StructuredSynapses` joins any two `NeuronGroup`s, runs the user's ``on_pre`` statements as `Synapses` does, and works with
-Brian2's targets C++ standalone, Cython and numpy.
+`StructuredSynapses` joins any two `NeuronGroup`s, runs the user's ``on_pre`` statements as `Synapses` does, and works
+with Brian2's targets C++ standalone, Cython and numpy.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class StructuredSynapses(Group, CodeRunner):
     """Synapses with weights shared by place, stored as one kernel.
 
     Populations are laid out channels last: neuron ``(row * columns + column) * channels + channel``
-    (`brianconv.neuron_index` computes it). The statements of `on_pre` run once for every synapse of every spike, as those
-    of `Synapses` do, with the same names: variables of the postsynaptic group with or without the suffix ``_post``, of
-    the presynaptic group with ``_pre``, and ``w``, the weight.
+    (`brianconv.neuron_index` computes it). The statements of `on_pre` run once for every synapse of every spike, as
+    those of `Synapses` do, with the same names: variables of the postsynaptic group with or without the suffix
+    ``_post``, of the presynaptic group with ``_pre``, and ``w``, the weight.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class StructuredSynapses(Group, CodeRunner):
         order: int = 0,
         name: str = "structuredsynapses*",
     ) -> None:
-        self.codeobj_class = None
+        self.codeobj_class: type | None = None
         self.source, self.target = source, target
         self.geometry: tuple[Geometry, ...] = tuple(geometry) if isinstance(geometry, Sequence) else (geometry,)
         self.weight_unit = weight_unit
@@ -154,9 +154,12 @@ class StructuredSynapses(Group, CodeRunner):
         self.add_dependency(source)
         self.add_dependency(target)
         self.variables = Variables(self)
+        self.variables.add_constant("N", kernel.n_synapses)
         self._add_indices(template)
+        for constant, value in constants.items():
+            self.variables.add_constant(f"_{constant}", value)  # Cython reads them, and compiles once for all shapes
         self._add_tables(kernel)
-        if not isinstance(kernel, SharedKernel) or template != "structured_gate":
+        if template != "structured_gate":
             self._add_weights(kernel, dtype)
         self._add_neuron_variables()
         self._enable_group_attributes()
@@ -247,11 +250,11 @@ class StructuredSynapses(Group, CodeRunner):
         for name, values in state.items():
             self.variables.add_array(name, size=len(values), values=values, dtype=values.dtype)
         self.variables.add_reference("_spikespace", group)
-        self.needed_variables = [*tables, *state, "_spikespace"]
+        self.needed_variables = [*tables, *state, *(f"_{constant}" for constant in self.template_kwds), "_spikespace"]
 
     def _add_weights(self, kernel: SharedKernel | OneToOneKernel, dtype: type | None) -> None:
         values = self._flat(kernel)
-        self.variables.add_constant("N", len(values))
+        self.start, self.stop = 0, len(values)  # what Brian2 takes the size of `w` from
         self.variables.add_array(
             "w", size=len(values), dimensions=get_dimensions(self.weight_unit), index="_kernel_idx",
             dtype=dtype or prefs["core.default_float_dtype"],
@@ -259,16 +262,15 @@ class StructuredSynapses(Group, CodeRunner):
         self.variables["w"].set_value(values)
 
     def _add_neuron_variables(self) -> None:
-        if "N" not in self.variables:
-            self.variables.add_constant("N", len(self.target))
         for suffix, group, index in (
             ("_pre", self.source, "_presynaptic_idx"),
             ("_post", self.target, "_postsynaptic_idx"),
             ("", self.target, "_postsynaptic_idx"),
         ):
             for name, variable in group.variables.items():
-                known = name + suffix in self.variables or (not suffix and name in ("i", "N", "t", "dt"))
-                if not known and not name.startswith("_"):
+                taken = name + suffix in self.variables or (not suffix and name == "i")
+                direct = variable.scalar or group.variables.indices[name] == group.variables.default_index
+                if not taken and direct and not name.startswith("_"):
                     self.variables.add_reference(name + suffix, group, name, index="0" if variable.scalar else index)
 
     def _flat(self, kernel: SharedKernel | OneToOneKernel) -> np.ndarray:
@@ -291,7 +293,9 @@ class StructuredSynapses(Group, CodeRunner):
         self.geometry = self._with_weight(values)
 
     def kernel_values(self, weight: np.ndarray | Quantity) -> np.ndarray:
-        """Return the array of the variable ``w`` for other weights, as ``device.run(run_args=...)`` takes it.
+        """Return the values of the variable ``w`` for other weights.
+
+        A compiled program takes them as they are: ``device.run(run_args={synapses.w: synapses.kernel_values(new)})``.
 
         Parameters
         ----------
@@ -311,7 +315,9 @@ class StructuredSynapses(Group, CodeRunner):
         if np.shape(weight) != np.shape(present):
             raise ShapeError(f"the weight of {self.name!r} has shape {np.shape(present)}, not {np.shape(weight)}")
         if not have_same_dimensions(weight, present):
-            raise ParameterError(f"the weight of {self.name!r} is in {get_unit(get_dimensions(present))}: got {weight!r}")
+            raise ParameterError(
+                f"the weight of {self.name!r} is in {get_unit(get_dimensions(present))}: got {weight!r}"
+            )
         plain = np.asarray(weight) / float(np.asarray(self.weight_unit))
         return tuple(
             replace(geometry, weight=plain) if geometry.weighted else geometry  # type: ignore[type-var, call-arg]

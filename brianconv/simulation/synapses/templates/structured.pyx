@@ -2,21 +2,21 @@
 {% extends 'common_group.pyx' %}
 {% block maincode %}
     cdef int32_t* _spikes = <int32_t*> {{_spikespace}}
-    cdef int _n_spikes = _spikes[{{n_source}}]
+    cdef int _n_spikes = _spikes[_n_source]
     cdef int _s, _k
     {% if delay %}
-    cdef int32_t* _now = <int32_t*> {{_history}} + {{_slot}}[0] * {{n_source + 1}}
+    cdef int32_t* _now = <int32_t*> {{_history}} + {{_slot}}[0] * (_n_source + 1)
     for _s in range(_n_spikes):
         _now[_s] = _spikes[_s]
-    _now[{{n_source}}] = _n_spikes
-    {{_slot}}[0] = ({{_slot}}[0] + 1) % {{delay + 1}}
-    _spikes = <int32_t*> {{_history}} + {{_slot}}[0] * {{n_source + 1}}
-    _n_spikes = _spikes[{{n_source}}]
+    _now[_n_source] = _n_spikes
+    {{_slot}}[0] = ({{_slot}}[0] + 1) % (_delay + 1)
+    _spikes = <int32_t*> {{_history}} + {{_slot}}[0] * (_n_source + 1)
+    _n_spikes = _spikes[_n_source]
     {% endif %}
     {% if n_pre != n_source %}
-    while _n_spikes > 0 and _spikes[_n_spikes - 1] >= {{source_start + n_pre}}:
+    while _n_spikes > 0 and _spikes[_n_spikes - 1] >= (_source_start + _n_pre):
         _n_spikes -= 1
-    while _n_spikes > 0 and _spikes[0] < {{source_start}}:
+    while _n_spikes > 0 and _spikes[0] < _source_start:
         _spikes += 1
         _n_spikes -= 1
     {% endif %}

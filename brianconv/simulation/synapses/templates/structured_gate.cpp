@@ -1,11 +1,11 @@
 {# Maximum pooling: a spike passes where its neuron has accumulated most in the window; the first one if several have. #}
 {% extends 'structured.cpp' %}
 {% block scalars %}
-    const size_t _vectorisation_idx = -1;
-    {{scalar_code['gate']|autoindent}}
-    {{scalar_code['pass']|autoindent}}
 {% endblock %}
 {% block propagate %}
+    {
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code['gate']|autoindent}}
     for (int _s = 0; _s < _n_spikes; _s++)
     {
         const int _presynaptic_idx = _spikes[_s];
@@ -13,6 +13,9 @@
         {{vector_code['gate']|autoindent}}
         {{_accumulated}}[_presynaptic_idx - {{source_start}}] += _increment;
     }
+    }
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code['pass']|autoindent}}
     {% for phase in ('choose', 'pass') %}
     for (int _s = 0; _s < _n_spikes; _s++)
     {

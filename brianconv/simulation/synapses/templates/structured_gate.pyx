@@ -11,18 +11,18 @@
         _presynaptic_idx = _spikes[_s]
         _vectorisation_idx = _presynaptic_idx
         {{vector_code['gate']|autoindent}}
-        {{_accumulated}}[_spikes[_s] - {{source_start}}] += _increment
+        {{_accumulated}}[_spikes[_s] - _source_start] += _increment
     {% for phase in ('choose', 'pass') %}
     for _s in range(_n_spikes):
         _presynaptic_idx = _spikes[_s]
-        _neuron = _spikes[_s] - {{source_start}}
-        _channel = _neuron % {{channels}}
-        _column = _neuron // {{channels}} % {{columns}}
-        _row = _neuron // {{channels * columns}}
+        _neuron = _spikes[_s] - _source_start
+        _channel = _neuron % _channels
+        _column = _neuron // _channels % _columns
+        _row = _neuron // (_channels * _columns)
         for _r in range({{_row_start}}[_row], {{_row_start}}[_row + 1]):
             for _c in range({{_column_start}}[_column], {{_column_start}}[_column + 1]):
                 for _x in range({{_column_output}}[_c], {{_column_output}}[_c] + {{_column_length}}[_c]):
-                    _window = ({{_row_output}}[_r] * {{output_columns}} + _x) * {{channels}} + _channel
+                    _window = ({{_row_output}}[_r] * _output_columns + _x) * _channels + _channel
                     _leader = {{_leading}}[_window]
                     {% if phase == 'choose' %}
                     if _leader < 0 or {{_accumulated}}[_neuron] > {{_accumulated}}[_leader]:
@@ -31,7 +31,7 @@
                         {{_leading}}[_window] = _neuron
                     {% else %}
                     if _leader == _neuron:
-                        _postsynaptic_idx = {{target_start}} + _window
+                        _postsynaptic_idx = _target_start + _window
                         _vectorisation_idx = _postsynaptic_idx
                         {{vector_code['pass']|autoindent}}
                     {% endif %}

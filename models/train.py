@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -70,16 +71,19 @@ def find_network(name: str) -> tuple[Callable[[], nn.Module], Recipe]:
 
 @dataclass
 class Progress:
-    """What has been trained so far; `measure` is the accuracy or the mean squared error of the test set."""
+    """What has been trained so far, epoch by epoch.
+
+    `seconds` includes pauses of the process; `measure` is the accuracy or the mean squared error of the test set.
+    """
 
     epoch: int = 0
-    seconds: float = 0.0
+    seconds: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     measure: list[float] = field(default_factory=list)
 
     def line(self, recipe: Recipe) -> str:
         """Say how far the training is and how long it will still take."""
-        left = self.seconds / self.epoch * (recipe.epochs - self.epoch) / 60
+        left = median(self.seconds) * (recipe.epochs - self.epoch) / 60
         return (
             f"epoch {self.epoch}/{recipe.epochs}: training loss {self.loss[-1]:.4f}, "
             f"test {MEASURES[recipe.loss].replace('_', ' ')} {self.measure[-1]:.4f}, {left:.0f} min left"
@@ -90,8 +94,8 @@ def train(name: str, build: Callable[[], nn.Module], recipe: Recipe, data_root: 
     """Train, or go on training, and write weights and result into `out`."""
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images, labels = _tensors(recipe, "train", data_root, device)
-    test = _tensors(recipe, "test", data_root, device)
+    (images, labels), notes = _load(recipe, "train", data_root, device)
+    test, test_notes = _load(recipe, "test", data_root, device)
     model = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = _trained_state(model, recipe, len(images) // recipe.batch_size)
     out.mkdir(parents=True, exist_ok=True)
@@ -101,12 +105,12 @@ def train(name: str, build: Callable[[], nn.Module], recipe: Recipe, data_root: 
         start = time.perf_counter()
         torch.manual_seed(recipe.seed + progress.epoch + 1)  # the same batches whether or not it was interrupted
         progress.loss.append(_train_epoch(state, images, labels, recipe, f"epoch {progress.epoch + 1}"))
-        progress.seconds += time.perf_counter() - start
+        progress.seconds.append(time.perf_counter() - start)
         progress.measure.append(evaluate(model, *test, recipe.loss))
         progress.epoch += 1
         print(progress.line(recipe), flush=True)
         _save(checkpoint, state, recipe, progress)
-    _store(name, model, recipe, progress, out, test)
+    _store(name, model, recipe, progress, out, test, notes + test_notes)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -114,10 +118,13 @@ def _stem(name: str) -> str:
     return name.replace(".", "_")
 
 
-def _tensors(recipe: Recipe, split: str, data_root: str | Path, device: torch.device) -> tuple[Tensor, Tensor]:
+def _load(
+    recipe: Recipe, split: str, data_root: str | Path, device: torch.device
+) -> tuple[tuple[Tensor, Tensor], tuple[str, ...]]:
+    """Return images and labels, and what is to be said about them."""
     loaded = datasets.load(recipe.data, split, data_root).standardized(recipe.mean, recipe.std)
     images = torch.from_numpy(loaded.images).contiguous(memory_format=torch.channels_last)
-    return images.to(device), torch.from_numpy(loaded.labels).to(device)
+    return (images.to(device), torch.from_numpy(loaded.labels).to(device)), loaded.notes
 
 
 def _trained_state(model: nn.Module, recipe: Recipe, n_batches: int) -> dict[str, Any]:
@@ -186,8 +193,15 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, loss: str) -> flo
 
 
 def _store(
-    name: str, model: nn.Module, recipe: Recipe, progress: Progress, out: Path, test: tuple[Tensor, Tensor]
+    name: str,
+    model: nn.Module,
+    recipe: Recipe,
+    progress: Progress,
+    out: Path,
+    test: tuple[Tensor, Tensor],
+    notes: tuple[str, ...],
 ) -> None:
+    """Write the weights, and how well the network does with them as they are stored."""
     path = out / f"{_stem(name)}.safetensors"
     temporary = path.with_name(f".{path.name}")
     stored = {key: _stored(value) for key, value in model.state_dict().items()}
@@ -198,10 +212,12 @@ def _store(
     result = {
         "network": name,
         "data": recipe.data,
+        "data_notes": list(notes),
         f"test_{measure}": evaluate(model, *test, recipe.loss),
         f"test_{measure}_by_epoch": progress.measure,
         "training_loss_by_epoch": progress.loss,
-        "training_s": round(progress.seconds, 1),
+        "training_s": round(sum(progress.seconds), 1),
+        "epoch_s": round(median(progress.seconds), 1),
         "recipe": dataclasses.asdict(recipe),
         "torch": str(torch.__version__),
     }

@@ -22,10 +22,9 @@ def load_svhn(split: str, root: Path) -> Dataset:
     path = first_existing("svhn", (root / folder / f"{split}_32x32.mat" for folder in FOLDERS), SOURCE)
     content = path.read_bytes()
     pixels, labels = _read(path, content)
-    labels = labels.astype(np.int64).ravel() % 10 if labels.size and labels.min() > 0 else labels.ravel()
-    check_labels(path, labels, 10)
+    check_labels(path, labels, 11)
     images = pixels.transpose(3, 2, 0, 1) / np.float32(255)
-    return Dataset("svhn", images, labels, checksum_notes(path, content, MD5[split]))
+    return Dataset("svhn", images, labels.astype(np.int64).ravel() % 10, checksum_notes(path, content, MD5[split]))
 
 
 def _read(path: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:

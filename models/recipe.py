@@ -17,13 +17,23 @@ class Recipe:
     learning_rate : float
         Peak of the one-cycle schedule.
     weight_decay : float
-        L2 penalty, part of Adam's gradient.
+        L2 penalty, part of the gradient ("adam", "sgd"), or decay of the weights themselves ("adamw").
     label_smoothing : float
     shift : int
-        Random shifts of at most so many pixels in each direction, with zero padding.
+        Each image is shifted at random by at most so many pixels in each direction, with zero padding: the usual
+        random crop of the padded image.
     differs : str
         What differs from the paper.
     seed : int
+    optimizer : {"adam", "adamw", "sgd"}
+        "sgd" has Nesterov's momentum of 0.9.
+    flip : bool
+        Each image is mirrored from left to right with probability 1/2.
+    mean, std : tuple of float, optional
+        Of the channels; images are (pixels - mean) / std, and the same is needed of the spiking network's images.
+        Empty: pixels in [0, 1].
+    loss : {"cross_entropy", "mean_squared_error"}
+        The second compares the output with the image, for autoencoders.
     """
 
     data: str
@@ -35,3 +45,8 @@ class Recipe:
     shift: int
     differs: str
     seed: int = 0
+    optimizer: str = "adam"
+    flip: bool = False
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    loss: str = "cross_entropy"

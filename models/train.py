@@ -1,7 +1,8 @@
 """Train a network: python -m models.train hwang2021.net1 --data-root DIR
 
 Writes the weights (float16 safetensors) and a JSON file with accuracy, data set, recipe and time. A checkpoint is kept
-after every epoch; the same command goes on where it was stopped.
+after every epoch; the same command goes on where it was stopped, to the same result. The test set is only reported: the
+weights are those of the last epoch.
 """
 
 from __future__ import annotations
@@ -12,21 +13,31 @@ import functools
 import importlib
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import trange
 
 from brianconv import datasets
 from brianconv.errors import BrianconvError, ParameterError
 from brianconv.files import write_atomically, write_json
+from models.augment import augment
 from models.recipe import Recipe
 
 WEIGHTS = Path(__file__).parent / "weights"
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+}
+MEASURES = {"cross_entropy": "accuracy", "mean_squared_error": "mean_squared_error"}
 
 
 def main() -> int:
@@ -46,7 +57,7 @@ def main() -> int:
     return 0
 
 
-def find_network(name: str):
+def find_network(name: str) -> tuple[Callable[[], nn.Module], Recipe]:
     """Return the factory and the recipe of a network named FILE.FUNCTION."""
     file, _, function = name.partition(".")
     known = sorted(p.stem for p in Path(__file__).parent.glob("*20*.py"))
@@ -58,104 +69,165 @@ def find_network(name: str):
     return networks[function]
 
 
-def train(name: str, build, recipe: Recipe, data_root: str, out: Path) -> None:
+@dataclass
+class Progress:
+    """What has been trained so far, epoch by epoch.
+
+    `seconds` includes pauses of the process; `measure` is the accuracy or the mean squared error of the test set.
+    """
+
+    epoch: int = 0
+    seconds: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    measure: list[float] = field(default_factory=list)
+
+    def line(self, recipe: Recipe) -> str:
+        """Say how far the training is and how long it will still take."""
+        left = median(self.seconds) * (recipe.epochs - self.epoch) / 60
+        return (
+            f"epoch {self.epoch}/{recipe.epochs}: training loss {self.loss[-1]:.4f}, "
+            f"test {MEASURES[recipe.loss].replace('_', ' ')} {self.measure[-1]:.4f}, {left:.0f} min left"
+        )
+
+
+def train(name: str, build: Callable[[], nn.Module], recipe: Recipe, data_root: str | Path, out: Path) -> None:
     """Train, or go on training, and write weights and result into `out`."""
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images, labels = _tensors(recipe.data, "train", data_root, device)
-    test_images, test_labels = _tensors(recipe.data, "test", data_root, device)
-    model = build().to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    n_batches = len(images) // recipe.batch_size
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches
-    )
+    (images, labels), notes = _load(recipe, "train", data_root, device)
+    test, test_notes = _load(recipe, "test", data_root, device)
+    model = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = _trained_state(model, recipe, len(images) // recipe.batch_size)
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / f".{name.replace('.', '_')}.checkpoint"
-    state: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    first, history, seconds = _resume(checkpoint, state, recipe)
-    for epoch in range(first, recipe.epochs):
+    checkpoint = out / f".{_stem(name)}.checkpoint"
+    progress = _resume(checkpoint, state, recipe)
+    while progress.epoch < recipe.epochs:
         start = time.perf_counter()
-        torch.manual_seed(recipe.seed + epoch + 1)  # the same batches whether or not the training was interrupted
-        _train_epoch(model, optimizer, schedule, images, labels, recipe, f"epoch {epoch + 1}/{recipe.epochs}")
-        seconds += time.perf_counter() - start
-        history.append(accuracy(model, test_images, test_labels))
-        print(f"epoch {epoch + 1}: test accuracy {history[-1]:.2%}", flush=True)
-        saved: dict[str, Any] = {key: value.state_dict() for key, value in state.items()}
-        saved |= {
-            "epoch": epoch + 1, "history": history, "seconds": seconds, "recipe": dataclasses.asdict(recipe),
-        }  # fmt: skip
-        write_atomically(checkpoint, functools.partial(torch.save, saved))
-    _store(name, model, recipe, history, seconds, out, (test_images, test_labels))
+        torch.manual_seed(recipe.seed + progress.epoch + 1)  # the same batches whether or not it was interrupted
+        progress.loss.append(_train_epoch(state, images, labels, recipe, f"epoch {progress.epoch + 1}"))
+        progress.seconds.append(time.perf_counter() - start)
+        progress.measure.append(evaluate(model, *test, recipe.loss))
+        progress.epoch += 1
+        print(progress.line(recipe), flush=True)
+        _save(checkpoint, state, recipe, progress)
+    _store(name, model, recipe, progress, out, test, notes + test_notes)
     checkpoint.unlink(missing_ok=True)
 
 
-def _tensors(data: str, split: str, data_root: str, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    loaded = datasets.load(data, split, data_root)
-    return torch.from_numpy(loaded.images).to(device), torch.from_numpy(loaded.labels).to(device)
+def _stem(name: str) -> str:
+    return name.replace(".", "_")
 
 
-def _resume(checkpoint: Path, state: dict, recipe: Recipe) -> tuple[int, list[float], float]:
+def _load(
+    recipe: Recipe, split: str, data_root: str | Path, device: torch.device
+) -> tuple[tuple[Tensor, Tensor], tuple[str, ...]]:
+    """Return images and labels, and what is to be said about them."""
+    loaded = datasets.load(recipe.data, split, data_root).standardized(recipe.mean, recipe.std)
+    images = torch.from_numpy(loaded.images).contiguous(memory_format=torch.channels_last)
+    return (images.to(device), torch.from_numpy(loaded.labels).to(device)), loaded.notes
+
+
+def _trained_state(model: nn.Module, recipe: Recipe, n_batches: int) -> dict[str, Any]:
+    """Return everything that changes during training."""
+    optimizer = OPTIMIZERS[recipe.optimizer](
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches
+    )
+    return {"model": model, "optimizer": optimizer, "schedule": schedule}
+
+
+def _save(checkpoint: Path, state: dict[str, Any], recipe: Recipe, progress: Progress) -> None:
+    saved = {key: value.state_dict() for key, value in state.items()}
+    saved |= {"recipe": dataclasses.asdict(recipe), "progress": dataclasses.asdict(progress)}
+    write_atomically(checkpoint, functools.partial(torch.save, saved))
+
+
+def _resume(checkpoint: Path, state: dict[str, Any], recipe: Recipe) -> Progress:
     if not checkpoint.exists():
-        return 0, [], 0.0
+        return Progress()
     saved = torch.load(checkpoint, weights_only=True)
     if saved["recipe"] != dataclasses.asdict(recipe):
         raise ParameterError(f"{str(checkpoint)!r} belongs to another recipe; delete it to start anew")
     for key, value in state.items():
         value.load_state_dict(saved[key])
-    print(f"going on after epoch {saved['epoch']}", flush=True)
-    return saved["epoch"], saved["history"], saved["seconds"]
+    progress = Progress(**saved["progress"])
+    print(f"going on after epoch {progress.epoch}", flush=True)
+    return progress
 
 
-def _train_epoch(model: nn.Module, optimizer, schedule, images, labels, recipe: Recipe, title: str) -> None:
-    model.train()
+def _train_epoch(state: dict[str, Any], images: Tensor, labels: Tensor, recipe: Recipe, title: str) -> float:
+    """Train with every image once, and return the mean loss."""
+    model, optimizer = state["model"].train(), state["optimizer"]
     order = torch.randperm(len(images), device=images.device)
-    for k in trange(len(images) // recipe.batch_size, desc=title, unit="batch", mininterval=5):
+    n_batches, total = len(images) // recipe.batch_size, 0.0
+    for k in trange(n_batches, desc=title, unit="batch", mininterval=5, disable=None):
         chosen = order[k * recipe.batch_size : (k + 1) * recipe.batch_size]
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=images.device.type == "cuda"):
-            scores = model(_shifted(images[chosen], recipe.shift))
-        loss = functional.cross_entropy(scores.float(), labels[chosen], label_smoothing=recipe.label_smoothing)
+        inputs = augment(images[chosen], recipe.shift, recipe.flip)
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            outputs = model(inputs)
+        loss = _loss(outputs.float(), inputs, labels[chosen], recipe)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        schedule.step()
+        state["schedule"].step()
+        total += loss.item()
+    return total / n_batches
 
 
-def _shifted(images: torch.Tensor, most: int) -> torch.Tensor:
-    """Shift a batch at random by at most `most` pixels, zeros coming in."""
-    if most == 0:
-        return images
-    row, column = (int(n) for n in torch.randint(0, 2 * most + 1, (2,)))
-    padded = functional.pad(images, (most,) * 4)
-    return padded[:, :, row : row + images.shape[2], column : column + images.shape[3]]
+def _loss(outputs: Tensor, inputs: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    if recipe.loss == "mean_squared_error":
+        return functional.mse_loss(outputs, inputs)
+    return functional.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing)
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the share of images that the network classifies correctly."""
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, loss: str) -> float:
+    """Return the share of images that are classified correctly, or the mean squared error of an autoencoder."""
     model.eval()
-    right = sum(int((model(x).argmax(1) == y).sum()) for x, y in zip(images.split(500), labels.split(500), strict=True))
-    return right / len(labels)
+    batches = zip(images.split(500), labels.split(500), strict=True)
+    if loss == "mean_squared_error":
+        return sum(float((model(x) - x).square().mean()) * len(x) for x, _ in batches) / len(images)
+    return sum(int((model(x).argmax(1) == y).sum()) for x, y in batches) / len(images)
 
 
-def _store(name: str, model: nn.Module, recipe: Recipe, history: list[float], seconds: float, out: Path, test) -> None:
-    stored = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
-    stem = name.replace(".", "_")
-    temporary = out / f".{stem}.safetensors"
+def _store(
+    name: str,
+    model: nn.Module,
+    recipe: Recipe,
+    progress: Progress,
+    out: Path,
+    test: tuple[Tensor, Tensor],
+    notes: tuple[str, ...],
+) -> None:
+    """Write the weights, and how well the network does with them as they are stored."""
+    path = out / f"{_stem(name)}.safetensors"
+    temporary = path.with_name(f".{path.name}")
+    stored = {key: _stored(value) for key, value in model.state_dict().items()}
     save_file(stored, temporary)
-    temporary.replace(out / f"{stem}.safetensors")
-    model.load_state_dict({k: v.float() for k, v in load_file(out / f"{stem}.safetensors").items()})
+    temporary.replace(path)
+    model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
+    measure = MEASURES[recipe.loss]
     result = {
         "network": name,
         "data": recipe.data,
-        "test_accuracy": accuracy(model, *test),
-        "test_accuracy_by_epoch": history,
-        "training_s": round(seconds, 1),
+        "data_notes": list(notes),
+        f"test_{measure}": evaluate(model, *test, recipe.loss),
+        f"test_{measure}_by_epoch": progress.measure,
+        "training_loss_by_epoch": progress.loss,
+        "training_s": round(sum(progress.seconds), 1),
+        "epoch_s": round(median(progress.seconds), 1),
         "recipe": dataclasses.asdict(recipe),
         "torch": str(torch.__version__),
     }
-    write_json(out / f"{stem}.json", result)
-    print(f"{stem}.safetensors: test accuracy {result['test_accuracy']:.2%} as stored (float16)")
+    write_json(path.with_suffix(".json"), result)
+    print(f"{path.name}: test {measure.replace('_', ' ')} {result[f'test_{measure}']:.4f} as stored (float16)")
+
+
+def _stored(value: Tensor) -> Tensor:
+    value = value.detach().cpu()
+    return (value.half() if value.is_floating_point() else value).contiguous()
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def test_run_writes_result_and_recording(model_file, trained, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--data", "imagenet"], "'imagenet' is unknown; choose one of digits"),
-        (["--data", "mnist", "--data-root", "/nowhere"], "t10k-images-idx3-ubyte (or"),
+        (["--data", "mnist", "--data-root", "/nowhere"], "t10k-images-idx3-ubyte' or "),
         (["--data", "digits", "--set", "v_init"], "is not KEY=VALUE"),
         (["--data", "digits", "--set", "v_init=3"], "must lie in [0, 0.99]"),
         (["--data", "digits", "--set", "gamma=3"], "no parameter 'gamma'; it has v_init"),

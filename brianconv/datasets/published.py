@@ -1,0 +1,38 @@
+"""Files of published data sets: where they are, and whether they are the published ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from brianconv.errors import DataError
+
+
+def first_existing(name: str, candidates: Iterable[Path], source: str) -> Path:
+    """Return the first path that exists; raise DataError that lists all of them and where to get the file."""
+    listed = list(candidates)
+    for path in listed:
+        if path.exists():
+            return path
+    places = " or ".join(repr(str(path)) for path in listed)
+    raise DataError(
+        f"data set {name!r}: there is no {places}; download it from {source} and put it there, or name another folder "
+        "with --data-root"
+    )
+
+
+def checksum_notes(path: Path, content: bytes, published: str | None) -> tuple[str, ...]:
+    """Return a note if the content is not the published one; copies from JPEG files, for instance, are usable."""
+    if published is None or hashlib.md5(content, usedforsecurity=False).hexdigest() == published:
+        return ()
+    return (f"{str(path)!r} is not the published file (MD5 {published}): a changed copy",)
+
+
+def check_labels(path: Path, labels: np.ndarray, n_classes: int) -> None:
+    """Raise DataError if a label is not one of the classes 0 to n_classes - 1."""
+    if len(labels) == 0 or labels.min() < 0 or labels.max() >= n_classes:
+        found = f"labels from {labels.min()} to {labels.max()}" if len(labels) else "no labels"
+        raise DataError(f"{str(path)!r} has {found}, needed are 0 to {n_classes - 1}; download it again")

@@ -1,0 +1,82 @@
+"""Training: interrupted or not, the weights are the same; augmentation moves images and nothing else."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from brianconv.errors import ParameterError
+from models import train as training
+from models.augment import augment
+from models.recipe import Recipe
+
+RECIPE = Recipe(
+    data="digits", epochs=3, batch_size=64, learning_rate=0.05, weight_decay=1e-4, label_smoothing=0.1, shift=1,
+    differs="no paper", optimizer="sgd", flip=True, mean=(0.3,), std=(0.4,),
+)  # fmt: skip
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.1), nn.Flatten(), nn.Linear(288, 10)
+    )
+
+
+def autoencoder() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.ConvTranspose2d(4, 1, 3, padding=1))
+
+
+def test_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatch):
+    training.train("mine.net", network, RECIPE, tmp_path, tmp_path / "whole")
+    epoch = training._train_epoch
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "_train_epoch", lambda *a: epoch(*a) if a[-1] == "epoch 1" else 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            training.train("mine.net", network, RECIPE, tmp_path, tmp_path / "parts")
+    training.train("mine.net", network, RECIPE, tmp_path, tmp_path / "parts")
+    whole, parts = (load_file(tmp_path / folder / "mine_net.safetensors") for folder in ("whole", "parts"))
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+def test_result_says_how_and_how_well(tmp_path):
+    training.train("mine.net", network, RECIPE, tmp_path, tmp_path)
+    result = json.loads((tmp_path / "mine_net.json").read_text())
+    assert result["test_accuracy"] > 0.5 and len(result["test_accuracy_by_epoch"]) == 3
+    assert result["recipe"] == json.loads(json.dumps(dataclasses.asdict(RECIPE)))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["mine_net.json", "mine_net.safetensors"]
+
+
+def test_checkpoints_of_another_recipe_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_store", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        training.train("mine.net", network, dataclasses.replace(RECIPE, epochs=1), tmp_path, tmp_path)
+    with pytest.raises(ParameterError, match="belongs to another recipe; delete it"):
+        training.train("mine.net", network, RECIPE, tmp_path, tmp_path)
+
+
+def test_autoencoders_are_judged_by_their_error(tmp_path):
+    recipe = dataclasses.replace(RECIPE, loss="mean_squared_error", optimizer="adamw", mean=(), std=(), flip=False)
+    training.train("mine.net", autoencoder, recipe, tmp_path, tmp_path)
+    result = json.loads((tmp_path / "mine_net.json").read_text())
+    assert result["test_mean_squared_error"] < result["test_mean_squared_error_by_epoch"][0] * 1.01
+
+
+def test_shifted_images_are_windows_of_the_padded_ones():
+    torch.manual_seed(0)
+    image = torch.rand(2, 5, 4) + 1
+    padded = nn.functional.pad(image, (1, 1, 1, 1))
+    windows = {padded[:, r : r + 5, c : c + 4].numpy().tobytes() for r in range(3) for c in range(3)}
+    found = {shifted.numpy().tobytes() for shifted in augment(image.expand(200, 2, 5, 4), 1, flip=False)}
+    assert found == windows
+
+
+def test_about_half_of_the_images_are_mirrored():
+    torch.manual_seed(0)
+    image = torch.rand(3, 4, 4)
+    flipped = augment(image.expand(200, 3, 4, 4), 0, flip=True)
+    mirrored = sum(torch.equal(one, image.flip(2)) for one in flipped)
+    assert mirrored + sum(torch.equal(one, image) for one in flipped) == 200
+    assert 70 < mirrored < 130

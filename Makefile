@@ -1,5 +1,6 @@
 # make demo       install, then convert and run a small network on real digits
 # make test       install, then run the tests (make test-all: the slow ones too)
+# make bench      install, with SpikingJelly and sinabs, and measure the speed of all
 # make lint       formatting, linter and type checker
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test test-all lint clean check
+.PHONY: demo test test-all bench lint clean check
 
 demo: $(INSTALLED)
 	$(BIN)/brianconv demo --out demo_output
@@ -17,6 +18,9 @@ test: $(INSTALLED) lint
 
 test-all: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n 2
+
+bench: $(VENV)/installed-bench
+	$(BIN)/brianconv bench --out bench_output
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -29,6 +33,10 @@ $(INSTALLED): requirements.txt setup.py | check
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+$(VENV)/installed-bench: requirements-bench.txt $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-bench.txt
+	touch $@
+
 check:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: apt-get install python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -39,4 +47,4 @@ check:
 		{ echo "Python.h is missing: apt-get install python3-dev"; exit 1; }
 
 clean:
-	rm -rf $(VENV) demo_output
+	rm -rf $(VENV) demo_output bench_output

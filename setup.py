@@ -18,6 +18,7 @@ CORE = [
     "safetensors",
 ]
 DEMO = ["scikit-learn"]
+BENCH = [*DEMO, "spikingjelly", "sinabs"]
 TEST = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-psutil", "types-tqdm"]
 
 setup(
@@ -29,6 +30,7 @@ setup(
     license="MIT",
     packages=find_packages(include=["brianconv", "brianconv.*"]),
     package_data={
+        "brianconv.bench": ["handwritten.cpp"],
         "brianconv.simulation": ["exported/*"],
         "brianconv.simulation.neurons": ["templates/*.cpp"],
         "brianconv.simulation.readout": ["templates/*.cpp"],
@@ -37,6 +39,6 @@ setup(
     },
     python_requires=">=3.11",
     install_requires=CORE,
-    extras_require={"demo": DEMO, "test": DEMO + TEST},
+    extras_require={"bench": BENCH, "demo": DEMO, "test": DEMO + TEST},
     entry_points={"console_scripts": ["brianconv=brianconv.cli:main"]},
 )

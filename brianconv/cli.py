@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     _add_run(commands.add_parser("run", help="convert a trained network and run it on a data set"))
     _add_export(commands.add_parser("export", help="write a self-contained C++ project"))
+    _add_bench(commands.add_parser("bench", help="measure the speed beside that of other simulators"))
     return parser
 
 
@@ -64,6 +65,16 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="new or empty folder of the project")
     parser.set_defaults(run=_export)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="fewer images and repeats, no growth curves")
+    parser.add_argument("--out", default="bench_output", metavar="DIR", help="folder for result.json and speed.png")
+    parser.add_argument("--model", help="a trained network instead of one trained for some seconds on digits")
+    parser.add_argument("--weights", metavar="FILE", help="of the model")
+    parser.add_argument("--data", default="mnist", metavar="NAME|FILE.npz", help="data set of the model")
+    parser.add_argument("--data-root", metavar="DIR", help="folder of the data sets")
+    parser.set_defaults(run=_bench)
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +114,12 @@ def _demo(parsed: argparse.Namespace) -> None:
     from brianconv.demo import run_demo
 
     run_demo(parsed.out)
+
+
+def _bench(parsed: argparse.Namespace) -> None:
+    from brianconv.bench.report import run_bench
+
+    run_bench(parsed.out, parsed.quick, parsed.model, parsed.weights, parsed.data, parsed.data_root)
 
 
 @dataclass(frozen=True)

@@ -169,3 +169,26 @@ def test_export_writes_a_project(model_file, trained, tmp_path, capsys):
     assert "schedule.n_steps=20" in (tmp_path / "project" / "parameters.txt").read_text()
     assert main([*command, "--out", str(tmp_path / "project")]) == 2
     assert "not an empty folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_bench_measures_every_contender_and_keeps_the_contract(tmp_path, capsys):
+    assert main(["bench", "--quick", "--out", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "result.json").read_text())
+    names = {
+        "explicit",
+        "structured_float64",
+        "structured_float32",
+        "handwritten",
+        "dense_torch",
+        "spikingjelly",
+        "sinabs",
+    }
+    for key in ("ms_per_image", "events_per_second", "peak_memory_mb", "speedup"):
+        assert set(result[key]) == names
+    run = [name for name in names if result["ms_per_image"][name] is not None]
+    assert programs | {"handwritten", "dense_torch"} <= set(run)
+    assert all(share == 1 for share in result["same_decisions"].values())
+    assert result["speedup"]["structured_float32"] == 1
+    assert (tmp_path / "speed.png").stat().st_size > 10_000
+    assert "propagation alone" in capsys.readouterr().out

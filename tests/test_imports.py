@@ -8,13 +8,21 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "brianconv"
 # from what a user types down to what needs nothing; a part may import parts that stand after it
 ORDER = [
-    "__main__", "cli", "demo", "__init__", "analysis", "simulation", "reference", "spiking", "coding", "conversion",
-    "datasets", "recording", "decisions", "files", "errors",
+    "__main__", "cli", "bench", "demo", "__init__", "analysis", "simulation", "reference", "spiking", "coding",
+    "conversion", "datasets", "recording", "decisions", "files", "errors",
 ]  # fmt: skip
 ALLOWED = {
-    "torch": {"conversion/from_torch.py", "conversion/weights.py", "reference.py", "demo.py"},
+    "torch": {
+        "conversion/from_torch.py",
+        "conversion/weights.py",
+        "reference.py",
+        "demo.py",
+        "bench/contenders.py",
+        "bench/tensors.py",
+        "bench/workload.py",
+    },
     "brian2": {"simulation"},
-    "matplotlib": {"analysis/plotting.py", "cli.py"},
+    "matplotlib": {"analysis/benchmark.py", "analysis/plotting.py", "cli.py"},
 }
 
 

@@ -2,7 +2,7 @@
 
 MODEL = "models/hwang2021.py:net1"
 DATA = "mnist"
-N_IMAGES = 2000
+N_IMAGES = 10_000
 N_STEPS = 50
 N_CALIBRATION = 5000  # training images, for the maximum activation of each layer
 NORMALIZATION = "max"

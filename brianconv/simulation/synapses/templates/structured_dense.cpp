@@ -7,16 +7,17 @@
     {
         {% for k in range(together) %}
         const int _pre_{{k}} = _spikes[_first + {{k}}];
-        const int _weights_{{k}} = (_pre_{{k}} - {{source_start}}) * {{n_post}};
+        const int64_t _weights_{{k}} = (_pre_{{k}} - {{source_start}}) * {{n_post}};
         {% endfor %}
-        for (int _k = 0; _k < {{n_post}}; _k++)
+        asm volatile("");  // or GCC merges the two loops, which is slower
+        for (int64_t _k = 0; _k < {{n_post}}; _k++)
         {
-            const int _postsynaptic_idx = {{target_start}} + _k;
+            const int64_t _postsynaptic_idx = {{target_start}} + _k;
             const size_t _vectorisation_idx = _postsynaptic_idx;
             {% for k in range(together) %}
             {
                 const int _presynaptic_idx = _pre_{{k}};
-                const int _kernel_idx = _weights_{{k}} + _k;
+                const int64_t _kernel_idx = _weights_{{k}} + _k;
                 {{vector_code|autoindent}}
             }
             {% endfor %}

@@ -1,0 +1,186 @@
+"""Measure one contender; each runs in a process of its own, with one thread, so that its peak memory is its own."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from brianconv.bench.handwritten import compile_loops, run_loop, write_spikes
+from brianconv.bench.tensors import TENSORS, in_batches
+from brianconv.bench.workload import Workload
+from brianconv.simulation.network import Settings
+from brianconv.simulation.program import Program, compile_network
+from brianconv.simulation.run import Simulation
+
+Measured = dict[str, Any]
+BATCH_SIZES = (1, 16)
+PROGRAMS = {
+    "explicit": {"synapses": "explicit", "dtype": "float32"},
+    "structured_float64": {"synapses": "structured", "dtype": "float64"},
+    "structured_float32": {"synapses": "structured", "dtype": "float32"},
+}
+N_EXPLICIT = 6  # images: one takes as long as some forty by structured synapses
+
+
+def median_seconds(action: Callable[[], object], repeats: int) -> float:
+    """Return the median of the wall-clock seconds of an action."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def measure_program(workload: Workload, repeats: int, build: Mapping[str, Any]) -> Measured:
+    """Measure a generated program; what its start takes is left out of the time an image and given beside it."""
+    images = workload.images[:N_EXPLICIT] if build["synapses"] == "explicit" else workload.images
+    simulation = Simulation(workload.spiking, "standalone", **build)
+
+    def seconds(n_images: int, n_steps: int) -> float:
+        runs = [simulation.run(images[:n_images], n_steps).timing["simulate_s"] for _ in range(repeats)]
+        return statistics.median(runs)
+
+    start_s = seconds(1, 1)
+    recording = simulation.run(images, workload.n_steps)
+    return {
+        "ms_per_image": 1000 * (seconds(len(images), workload.n_steps) - start_s) / len(images),
+        "start_s": start_s,
+        "events_per_image": int(recording.synaptic_operations.sum()) / len(images),
+        "spikes_per_image": recording.spikes_per_image,
+        "scores": recording.scores[:, -1].tolist(),
+        "peak_memory_mb": _peak_memory_mb(simulation.program, workload),
+    }
+
+
+def _peak_memory_mb(program: Program | None, workload: Workload) -> float:
+    """Return what the program itself took at most; it does not grow with images or steps."""
+    assert program is not None
+    raw = program.run(workload.spiking, workload.images[:1], Settings(1))
+    return float(raw["peak_memory_kb"][0]) / 1024
+
+
+def measure_tensors(workload: Workload, repeats: int, name: str) -> Measured:
+    """Measure a loop over tensors, with the batch size that suits it best."""
+    run, images = TENSORS[name](workload.spiking), workload.images
+    scores = np.concatenate([run(batch, workload.n_steps) for batch in in_batches(images, 1)]) / workload.n_steps
+    by_batch = {}
+    for size in BATCH_SIZES:
+        batches = list(in_batches(images, size))
+        seconds = median_seconds(lambda: [run(batch, workload.n_steps) for batch in batches], repeats)  # noqa: B023
+        by_batch[size] = 1000 * seconds / len(images)
+    return {
+        "ms_per_image": min(by_batch.values()),
+        "ms_per_image_by_batch_size": by_batch,
+        "scores": scores.tolist(),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def measure_propagation(workload: Workload, repeats: int) -> Measured:
+    """Measure the propagation of spikes alone: in the generated program, and by the hand-written loop."""
+    images = workload.images[: min(40, len(workload.images))]
+    spiking = workload.spiking
+    record = Simulation(spiking, "standalone", dtype="float32", record_spikes=spiking.populations[:-1])
+    recording = record.run(images, workload.n_steps)
+    events = int(recording.synaptic_operations.sum())
+    program = compile_network(spiking, profile=True, dtype="float32")
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        spikes = Path(folder) / "spikes"
+        write_spikes(recording, spikes)
+        loops = compile_loops(spiking, Path(folder))
+        for _ in range(repeats):
+            seconds = _seconds_by_operation(program.run(spiking, images, Settings(workload.n_steps)))
+            ours.append(sum(s for name, s in seconds.items() if "_to_" in name))
+            theirs.append(min(seconds for loop in loops for seconds, _ in run_loop(loop, spikes, 3)))
+        assert run_loop(loops[0], spikes, 1)[0][1] == events, "the hand-written loop counts other events"
+    propagation, by_hand = statistics.median(ours), statistics.median(theirs)
+    return {
+        "structured_float32_events_per_second": events / propagation,
+        "handwritten_events_per_second": events / by_hand,
+        "ratio": by_hand / propagation,
+        "handwritten_ms_per_image": 1000 * by_hand / len(images),
+        "ms_per_image_by_operation": {
+            name: 1000 * s / len(images) for name, s in sorted(seconds.items(), key=lambda item: -item[1])
+        },
+    }
+
+
+def _seconds_by_operation(raw: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return the seconds spent in each operation, less those that reading the clock takes.
+
+    Reading it costs as much as the shortest operation of every step, which works on ten neurons at most.
+    """
+    seconds = {
+        name.removeprefix("seconds_").removesuffix("_codeobject"): float(values[0])
+        for name, values in raw.items()
+        if name.startswith("seconds_")
+    }
+    every_step = [s for name, s in seconds.items() if name.endswith("stateupdater")]
+    return {name: max(0.0, s - min(every_step)) for name, s in seconds.items()}
+
+
+def measure_builds(workload: Workload, repeats: int) -> Measured:
+    """Measure how long a build takes the first time and when the program is in the cache; the cache must be empty."""
+    measured: Measured = {}
+    for name in ("explicit", "structured_float32"):
+        cold = Simulation(workload.spiking, "standalone", **PROGRAMS[name]).build_s
+        cached = [Simulation(workload.spiking, "standalone", **PROGRAMS[name]).build_s for _ in range(repeats)]
+        measured[name] = {"cold_s": cold, "cached_s": statistics.median(cached)}
+    return measured
+
+
+def measure_workers(workload: Workload, repeats: int) -> Measured:
+    """Measure one and two processes that share the images."""
+    simulation = Simulation(workload.spiking, "standalone", **PROGRAMS["structured_float32"])
+    images = np.concatenate([workload.images] * 4)
+    seconds = {
+        jobs: statistics.median(
+            [simulation.run(images, workload.n_steps, jobs=jobs).timing["simulate_s"] for _ in range(repeats)]
+        )
+        for jobs in (1, 2)
+    }
+    return {"ms_per_image": {j: 1000 * s / len(images) for j, s in seconds.items()}, "ratio": seconds[1] / seconds[2]}
+
+
+def measure_growth(workload: Workload, repeats: int) -> Measured:
+    """Measure how time grows with steps, images and firing rate (by lower thresholds)."""
+    simulation = Simulation(workload.spiking, "standalone", **PROGRAMS["structured_float32"])
+    n_images, n_steps = len(workload.images), workload.n_steps
+
+    def point(images: np.ndarray, steps: int, v_threshold: float = 1.0) -> Measured:
+        runs = [simulation.run(images, steps, v_threshold=v_threshold) for _ in range(repeats)]
+        seconds = statistics.median([run.timing["simulate_s"] for run in runs])
+        events = int(runs[0].synaptic_operations.sum())
+        return {"seconds": seconds, "ms_per_image": 1000 * seconds / len(images), "events": events}
+
+    return {
+        "steps": {steps: point(workload.images, steps) for steps in (n_steps // 2, n_steps, 2 * n_steps, 4 * n_steps)},
+        "images": {n: point(workload.images[:n], n_steps) for n in (n_images // 4, n_images // 2, n_images)},
+        "v_threshold": {v: point(workload.images, n_steps, v) for v in (2.0, 1.0, 0.5, 0.25)},
+    }
+
+
+CONTENDERS: dict[str, Callable[[Workload, int], Measured]] = {
+    **{name: lambda w, r, b=build: measure_program(w, r, b) for name, build in PROGRAMS.items()},  # type: ignore[misc]
+    **{name: lambda w, r, n=name: measure_tensors(w, r, n) for name in TENSORS},  # type: ignore[misc]
+    "propagation": measure_propagation,
+    "builds": measure_builds,
+    "workers": measure_workers,
+    "growth": measure_growth,
+}
+
+
+def use_one_thread() -> None:
+    """Keep torch to one thread in this process."""
+    torch.set_num_threads(1)
+    torch.set_num_interop_threads(1)

@@ -1,0 +1,108 @@
+"""What is measured: a network, its images and the number of steps."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
+
+from brianconv import datasets
+from brianconv.conversion.weights import load_model
+from brianconv.spiking import SpikingNetwork, convert
+
+N_STEPS = 50
+V_INIT = 0.4
+N_CALIBRATION = 1000
+EPOCHS = 3
+BATCH_SIZE = 32
+LEARNING_RATE = 1e-3
+SIDE = 28
+
+
+def net1(width: float = 1.0) -> nn.Sequential:
+    """Return Net 1 of Hwang et al. (2021), 3C20-5C50-FC50-FC10 on 28 x 28 pixels, with all widths times `width`."""
+    conv1, conv2, fc1 = (round(width * n) for n in (20, 50, 50))
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(1, conv1, 3),
+            relu1=nn.ReLU(),
+            conv2=nn.Conv2d(conv1, conv2, 5),
+            relu2=nn.ReLU(),
+            flatten=nn.Flatten(),
+            fc1=nn.Linear(22 * 22 * conv2, fc1),
+            relu3=nn.ReLU(),
+            fc2=nn.Linear(fc1, 10),
+        )
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """A trained network before and after conversion, and what it is shown.
+
+    Attributes
+    ----------
+    name : str
+    model : torch.nn.Module
+    spiking : SpikingNetwork
+    images : array, shape (n_images, channels, rows, columns)
+    n_steps : int
+    """
+
+    name: str
+    model: nn.Module
+    spiking: SpikingNetwork
+    images: np.ndarray
+    n_steps: int
+
+
+def from_model(model: str, weights: str | None, data: str, data_root: str | None, n_images: int) -> Workload:
+    """Return a trained network on the test images of its data set."""
+    network, _ = load_model(model, weights)
+    training = datasets.load(data, "train", data_root).head(N_CALIBRATION)
+    images = datasets.load(data, "test", data_root).head(n_images).images
+    return _converted(f"{model} on {data}", network, training.images, images)
+
+
+def from_digits(folder: Path, n_images: int, width: float = 1.0) -> Workload:
+    """Return Net 1 on handwritten digits enlarged to 28 x 28; trained for some seconds unless `folder` has weights."""
+    training, test = (datasets.load("digits", split) for split in ("train", "test"))
+    model = net1(width)
+    path = folder / f"net1_width_{width:g}.safetensors"
+    if path.exists():
+        model.load_state_dict(load_file(path))
+    else:
+        _train(model, enlarged(training.images), training.labels)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(model.state_dict(), path)
+    name = f"Net 1 of Hwang et al. (2021), width {width:g}, on digits"
+    return _converted(name, model.eval(), enlarged(training.images), enlarged(test.images[:n_images]))
+
+
+def enlarged(images: np.ndarray) -> np.ndarray:
+    """Enlarge 8 x 8 digits to 20 x 20 within 28 x 28 pixels, as MNIST lays them out."""
+    large = functional.interpolate(torch.from_numpy(images), size=20, mode="bilinear")
+    return functional.pad(large.clamp(0, 1), (4,) * 4).numpy()
+
+
+def _train(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> None:
+    torch.manual_seed(0)
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    for _ in range(EPOCHS):
+        for batch in torch.randperm(len(x)).split(BATCH_SIZE):
+            loss = functional.cross_entropy(model(x[batch]), y[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def _converted(name: str, model: nn.Module, training: np.ndarray, images: np.ndarray) -> Workload:
+    spiking = convert(model, training[:N_CALIBRATION], coding="rate", normalization="max", v_init=V_INIT)
+    return Workload(name, model, spiking, images, N_STEPS)

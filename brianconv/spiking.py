@@ -86,7 +86,7 @@ class SpikingNetwork:
         layers : str, sequence of str or None
             Populations to change; None for all but the input.
         **changes
-            Fields of NeuronModel: equations, method, threshold, reset, on_image, refractory, namespace.
+            Fields of NeuronModel: equations, method, threshold, reset, on_image, on_pre, refractory, namespace.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class SpikingNetwork:
                 if connection.source == name:
                     delay = self.synaptic_delay.get(layer.name, 0)
                     title = f"spikes to {layer.name}, {connection.n_synapses:,} synapses, delay {delay} steps"
-                    described.append(_section(title, self.scheme.on_pre))
+                    described.append(_section(title, self.neurons[name].on_pre))
         return described
 
 

@@ -14,7 +14,6 @@ from brianconv.coding.neurons import INTEGRATE_AND_FIRE
 from brianconv.coding.readouts import SPIKE_COUNT
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, Parameter
 
-ON_PRE = "v_post += w"
 PARAMETERS = {
     "v_init": Parameter(
         0.0, 0.0, 0.99, "pre-charged membrane potential V_pc, in thresholds", "Hwang et al. (2021), Eq. 4", True
@@ -56,7 +55,6 @@ SCHEME = CodingScheme(
     encoding=CURRENT,
     neuron=INTEGRATE_AND_FIRE,
     readout=SPIKE_COUNT,
-    on_pre=ON_PRE,
     default_steps=100,
     parameters=PARAMETERS,
     source="Hwang et al. (2021), doi:10.3389/fnins.2021.629000",

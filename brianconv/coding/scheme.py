@@ -58,6 +58,9 @@ class NeuronModel:
     threshold, reset : str
     on_image : str
         Statements that set the state at the first step of an image.
+    on_pre : str
+        What a spike of this neuron does to a postsynaptic one; ``w`` is the weight, and variables of this neuron have
+        the suffix ``_pre``.
     refractory : str or None
         Brian2 expression for a refractory period, or None.
     namespace : mapping
@@ -71,6 +74,7 @@ class NeuronModel:
     threshold: str
     reset: str
     on_image: str
+    on_pre: str = "v_post += w"
     refractory: str | None = None
     namespace: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
@@ -133,8 +137,6 @@ class CodingScheme:
     encoding : InputEncoding
     neuron : NeuronModel
     readout : Readout
-    on_pre : str
-        What a spike does to a postsynaptic neuron; ``w`` is the weight.
     default_steps : int
         Length of an image in steps unless the user says otherwise.
     parameters : mapping of str to Parameter
@@ -147,7 +149,6 @@ class CodingScheme:
     encoding: InputEncoding
     neuron: NeuronModel
     readout: Readout
-    on_pre: str
     default_steps: int
     parameters: Mapping[str, Parameter]
     source: str

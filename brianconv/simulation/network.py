@@ -363,15 +363,16 @@ def _explicit_connections(graph: LayerGraph, synapses: str) -> list[Connection]:
 def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: bool) -> None:
     spiking = brian.spiking
     source, target = brian.populations[connection.source], brian.populations[name]
+    on_pre = spiking.neurons[connection.source].on_pre
     delay = spiking.synaptic_delay.get(name, 0) * brian.dt
     slot = _slot("synapses", spiking.populations.index(connection.source))
     dtype = getattr(np, brian.dtype)
     synapses: StructuredSynapses | Synapses
     if explicit:
-        synapses = connect_explicit(connection, source, target, spiking.scheme.on_pre, delay, slot, dtype)
+        synapses = connect_explicit(connection, source, target, on_pre, delay, slot, dtype)
     else:
         synapses = StructuredSynapses(
-            source, target, connection.chain, spiking.scheme.on_pre,
+            source, target, connection.chain, on_pre,
             delay=delay, dtype=dtype, when=slot, name=f"{source.name}_to_{target.name}",
         )  # fmt: skip
     brian.connections[synapses.name] = synapses

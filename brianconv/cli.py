@@ -190,7 +190,7 @@ def _converted(parsed: argparse.Namespace) -> _Converted:
     if "input_shape" in settings:
         raise ParameterError("--set input_shape: the shape of an image is that of the data")
     spiking = convert(model, images, coding=parsed.coding, **settings)
-    n_steps = parsed.steps or spiking.scheme.default_steps
+    n_steps = parsed.steps or spiking.default_steps
     return _Converted(spiking, n_steps, skip, time.perf_counter() - start)
 
 

@@ -6,6 +6,7 @@ from it, reference.py simulates it in torch.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,8 +24,9 @@ from brianconv.errors import ParameterError, ShapeError, UnknownLayerError
 if TYPE_CHECKING:
     from torch import nn
 
+NEVER = "False"
+STEP_EQUATION = "step : integer (linked)\n"
 OUTPUT_EQUATIONS = """
-step                          : integer (linked)
 delay                         : integer (shared, constant)
 skip                          : integer (shared, constant)
 """
@@ -121,8 +123,33 @@ class SpikingNetwork:
             return _extended(model, INPUT_EQUATIONS, "", self.scheme.encoding.on_image)
         if population == self.output:
             readout = self.scheme.readout
-            return _extended(model, OUTPUT_EQUATIONS + readout.equations, readout.on_spike, readout.on_image)
+            if not readout.fires:
+                model = replace(model, threshold=NEVER, reset="")
+            equations = OUTPUT_EQUATIONS + readout.equations
+            if not re.search(r"^\s*step\s*:", model.equations, re.MULTILINE):
+                equations = STEP_EQUATION + equations
+            return _extended(model, equations, readout.on_spike, readout.on_image)
         return model
+
+    @cached_property
+    def depth(self) -> dict[str, int]:
+        """Number of layers in front of each population; that of the input is 0."""
+        depth = {INPUT: 0}
+        for layer in self.graph.layers:
+            depth[layer.name] = 1 + max(depth[connection.source] for connection in layer.connections)
+        return depth
+
+    @property
+    def default_steps(self) -> int:
+        """Length of an image in steps unless the user says otherwise."""
+        steps = self.scheme.default_steps
+        return steps if isinstance(steps, int) else steps(self.parameters, self.depth)
+
+    @property
+    def shared_values(self) -> dict[str, Mapping[str, float]]:
+        """Values of the code's parameters and of what its schedule makes of them, by population."""
+        schedule = self.scheme.schedule
+        return {**self.parameters, **(schedule(self.parameters, self.depth) if schedule else {})}
 
     def describe(self, layer: str | None = None) -> str:
         """Return what the neurons of each layer do within a step, in the order in which it happens, as text."""
@@ -133,13 +160,13 @@ class SpikingNetwork:
 
     def _describe(self, name: str) -> str:
         model, shape = self.model(name), self.graph.shapes[name]
-        values = {p: by_population[name] for p, by_population in self.parameters.items()} | dict(model.namespace)
+        values = {p: by_population[name] for p, by_population in self.shared_values.items()} | dict(model.namespace)
         lines = [
             f"{name}: {' x '.join(map(str, shape))} = {int(np.prod(shape))} neurons ({model.name})",
             *_section("first step of an image", model.on_image),
             *_section(f"integrate ({model.method})", model.equations),
             *_section("hold until the readout begins", HOLD if name == self.output else ""),
-            *_section("threshold", model.threshold),
+            *_section("threshold", model.threshold if model.threshold != NEVER else "none: it does not fire"),
             *_section("refractory", model.refractory or ""),
             *[line for c in self._outgoing(name) for line in c],
             *_section("reset", model.reset),

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from typing import cast
 
-from brianconv.coding import rate
+from brianconv.coding import analog, burst, phase, rate, ttfs
 from brianconv.coding.scheme import CodingScheme
 from brianconv.errors import ParameterError
 
 SCHEMES: dict[str, CodingScheme] = {
     "rate": rate.SCHEME,
+    "analog": analog.SCHEME,
+    "phase": phase.SCHEME,
+    "burst": burst.SCHEME,
+    "ttfs": ttfs.SCHEME,
 }
 
 

@@ -14,4 +14,16 @@ SPIKE_COUNT = Readout(
     source="Hwang et al. (2021), section 'Delayed Evaluation': spikes count from step delay + 1 on",
 )
 
-READOUTS = {readout.name: readout for readout in (SPIKE_COUNT,)}
+ACCUMULATED_POTENTIAL = Readout(
+    name="accumulated_potential",
+    equations="""
+    score                         : 1
+    """,
+    on_spike="",
+    on_image="",
+    evaluate="score = v",
+    fires=False,
+    source="Kim et al. (2018), Eqs. 16 and 17; Park et al. (2020)",
+)
+
+READOUTS = {readout.name: readout for readout in (SPIKE_COUNT, ACCUMULATED_POTENTIAL)}

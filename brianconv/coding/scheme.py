@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+Values = Mapping[str, Mapping[str, float]]
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}
 
 
@@ -113,6 +114,8 @@ class Readout:
         Additional statements of the reset.
     on_image : str
         Additional statements at the first step of an image.
+    fires : bool
+        Whether output neurons fire; otherwise they only integrate.
     evaluate : str
         Statement at the end of every step that sets ``score``; the decision is the highest score, the lowest class
         if several are equal.
@@ -124,6 +127,7 @@ class Readout:
     on_spike: str
     on_image: str
     evaluate: str
+    fires: bool = True
     source: str = ""
 
 
@@ -137,9 +141,13 @@ class CodingScheme:
     encoding : InputEncoding
     neuron : NeuronModel
     readout : Readout
-    default_steps : int
-        Length of an image in steps unless the user says otherwise.
+    default_steps : int, or callable
+        Length of an image in steps unless the user says otherwise; or a function of the values of the parameters by
+        population and of the depth of each population, which returns it.
     parameters : mapping of str to Parameter
+    schedule : callable or None
+        For codes in which layers take turns: a function of the same two that returns further shared variables, one
+        value a population.
     expected_spike_count : callable or None
         Closed form of the spike count under constant drive, for tests.
     source : str
@@ -149,7 +157,8 @@ class CodingScheme:
     encoding: InputEncoding
     neuron: NeuronModel
     readout: Readout
-    default_steps: int
+    default_steps: int | Callable[[Values, Mapping[str, int]], int]
     parameters: Mapping[str, Parameter]
     source: str
+    schedule: Callable[[Values, Mapping[str, int]], dict[str, dict[str, float]]] | None = None
     expected_spike_count: Callable[..., np.ndarray] | None = None

@@ -202,7 +202,7 @@ def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int)
         "schedule.first": int(max(settings.delay, settings.skip)) + 1,
     }
     values |= {f"{spiking.output}.delay": int(settings.delay), f"{spiking.output}.skip": int(settings.skip)}
-    for parameter, by_population in spiking.parameters.items():
+    for parameter, by_population in spiking.shared_values.items():
         mentioned = re.compile(rf"\b{parameter}\b")
         used = {n: value for n, value in by_population.items() if mentioned.search(spiking.model(n).equations)}
         values |= {f"{name}.{parameter}": value for name, value in used.items()}
@@ -344,12 +344,15 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
     if generated.is_standalone():
         vectorise_threshold(group)
     brian.populations[name] = group
-    brian.add(group, generated.OnImage(group, _initial_statements(model), brian.schedule))
+    brian.add(group)
+    statements = _initial_statements(model)
+    if statements:
+        brian.add(generated.OnImage(group, statements, brian.schedule))
 
 
 def _initial_statements(model: NeuronModel) -> str:
     awake = "\nnot_refractory = True\nlastspike = -1e4*second" if model.refractory else ""
-    return model.on_image + awake
+    return (model.on_image + awake).strip()
 
 
 def _explicit_connections(graph: LayerGraph, synapses: str) -> list[Connection]:

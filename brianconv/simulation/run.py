@@ -243,7 +243,7 @@ def checked_settings(
     check_images(images, spiking.graph.input_shape, "images")
     if theta is not None:
         check_theta(theta, spiking.n_classes)
-    return Settings(spiking.scheme.default_steps if n_steps is None else n_steps, delay, skip, theta)
+    return Settings(spiking.default_steps if n_steps is None else n_steps, delay, skip, theta)
 
 
 def _check_jobs(jobs: int, mode: str) -> None:

@@ -52,8 +52,8 @@ class Verification:
     n_spikes : int
         Spikes that were compared.
     correlations : mapping of str to float
-        For each layer, Pearson correlation of firing rates with the activations of the network before conversion;
-        NaN if one of them is constant.
+        For each layer, Pearson correlation of what its neurons send (spikes, or what they carry) with the activations
+        of the network before conversion; NaN if one of them is constant.
     """
 
     first_difference: Difference | None
@@ -67,7 +67,7 @@ class Verification:
     def __str__(self) -> str:
         verdict = f"equal, {self.n_spikes:,} spikes" if self.passed else f"different: {self.first_difference}"
         rows = [f"  {name:<20} {value:.4f}" for name, value in self.correlations.items()]
-        heading = "correlation of firing rates with activations:"
+        heading = "correlation of what neurons send with activations:"
         return "\n".join([f"Brian2 and torch reference: {verdict}", heading, *rows])
 
 
@@ -97,7 +97,7 @@ def verify(
     Verification
         With the earliest difference: by image, then step, then layer in order of depth, then neuron.
     """
-    n_steps = n_steps or spiking.scheme.default_steps
+    n_steps = n_steps or spiking.default_steps
     reference = simulate_reference(spiking, images, n_steps, dtype)
     recording = simulate(
         spiking, images, n_steps, mode=mode, synapses=synapses, dtype=dtype, record_spikes=list(spiking.populations)
@@ -109,7 +109,7 @@ def verify(
     return Verification(
         _first_difference(fired, reference),
         sum(int(spikes.sum()) for spikes in fired.values()),
-        rate_correlations(spiking, images, {name: spikes.mean(axis=1) for name, spikes in fired.items()}),
+        rate_correlations(spiking, images, reference.sent),
     )
 
 

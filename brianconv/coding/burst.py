@@ -1,0 +1,62 @@
+"""Burst coding: spikes in successive steps are worth more and more, so that a large activation takes a short burst.
+
+The burst function g is multiplied by beta with every spike in succession and is 1 otherwise. A neuron fires when its
+potential reaches g * v_threshold, and that is what its spike carries and what is subtracted.
+
+Source: Park et al. (2019), "Fast and efficient information transmission with burst spikes in deep spiking neural
+networks", DAC 2019, as compared with in Park et al. (2020), section II B and Table II.
+"""
+
+from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
+from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
+
+BURSTING = NeuronModel(
+    name="bursting",
+    equations="""
+    dv/dt = drive / dt                                    : 1
+    drive                                                 : 1
+    g = 1 + (beta * last_g - 1) * int(last_spike == step - 1) : 1
+    last_g                                                : 1
+    last_spike                                            : integer
+    beta                                                  : 1 (shared, constant)
+    v_threshold                                           : 1 (shared, constant)
+    v_init                                                : 1 (shared, constant)
+    step                                                  : integer (linked)
+    """,
+    method="euler",
+    threshold="v >= g * v_threshold * (1 - tolerance)",
+    reset="""
+    v -= g * v_threshold
+    last_g = g
+    last_spike = step
+    """,
+    on_image="""
+    v = v_init * v_threshold
+    last_spike = -1
+    """,
+    on_pre="v_post += w * g_pre * v_threshold_pre",
+    source="Park et al. (2019): g(t) = beta g(t - 1) after a spike at t - 1, else 1; the bias is added in every step",
+)
+CURRENT_INTO_BURSTING = InputEncoding(
+    name="burst_current",
+    neuron=BURSTING,
+    on_image="drive = pixel",
+    source="Park et al. (2019): real-valued input currents into neurons that burst",
+)
+PARAMETERS = {
+    "beta": Parameter(2.0, 1.0, 16.0, "factor of the burst function", "Park et al. (2019): 2"),
+    "v_threshold": Parameter(
+        0.125, 1e-6, 1e6, "threshold of a single spike, in normalised activations", "Park et al. (2019): 0.125", True
+    ),
+    "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged potential, in thresholds", "Hwang et al. (2021), Eq. 4", True),
+}
+
+SCHEME = CodingScheme(
+    name="burst",
+    encoding=CURRENT_INTO_BURSTING,
+    neuron=BURSTING,
+    readout=ACCUMULATED_POTENTIAL,
+    default_steps=100,
+    parameters=PARAMETERS,
+    source="Park et al. (2020), arXiv:2003.11741, section II B",
+)

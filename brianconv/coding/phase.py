@@ -1,0 +1,88 @@
+"""Phase coding, or weighted spikes: a spike in phase k of a period of K steps is worth 2^-k.
+
+The input sends the K binary digits of each pixel, the most significant first, in every period. A hidden neuron adds up
+weighted spikes and sends the digits of what it has; what it sends too early is paid back in later periods. The output
+accumulates and never fires.
+
+Source: Kim et al. (2018), Neurocomputing 311:373-386, Eqs. 6 to 17.
+"""
+
+import numpy as np
+
+from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
+from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
+
+OMEGA = """
+omega = 2.0 ** (-1 - (step - 1) % n_phases) : 1 (shared)
+n_phases                                    : 1 (shared, constant)
+step                                        : integer (linked)
+"""
+WEIGHTED_SPIKES = NeuronModel(
+    name="weighted_spikes",
+    equations="""
+    dv/dt = omega * drive / dt : 1
+    drive                      : 1
+    v_init                     : 1 (shared, constant)
+    """
+    + OMEGA,
+    method="euler",
+    threshold="v >= omega * (1 - tolerance)",
+    reset="v -= omega",
+    on_image="v = v_init",
+    on_pre="v_post += w * omega_pre",
+    source="Kim et al. (2018), Eqs. 6 and 8 to 10, with tau = 1; activations in [0, 1 - 2^-K] and "
+    "beta = b / (1 - 2^-K) cancel: drive is the normalised bias",
+)
+BINARY_DIGITS = NeuronModel(
+    name="binary_digits",
+    equations="""
+    dv/dt = drive * int((step - 1) % n_phases == 0) / dt : 1
+    drive                                                : 1
+    """
+    + OMEGA,
+    method="euler",
+    threshold="v >= omega * (1 - tolerance)",
+    reset="v -= omega",
+    on_image="v = 0",
+    on_pre="v_post += w * omega_pre",
+    source="Kim et al. (2018), section 4.1 and Figure 2: the digits of the value, repeated in every period",
+)
+BINARY_PIXELS = InputEncoding(
+    name="binary_pixels",
+    neuron=BINARY_DIGITS,
+    on_image="drive = floor(pixel * (2.0 ** n_phases - 1) + 0.5) / 2.0 ** n_phases",
+    source="Kim et al. (2018), section 4.1: pixels in [0, 1 - 2^-K], rounded to K binary digits",
+)
+PARAMETERS = {
+    "n_phases": Parameter(8, 1, 24, "number of phases K of a period", "Kim et al. (2018), Eq. 6"),
+    "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged membrane potential", "Hwang et al. (2021), Eq. 4", True),
+}
+
+
+def digitized(pixel: np.ndarray, n_phases: int = 8) -> np.ndarray:
+    """Return the value that an input neuron sends in every period, a multiple of 2^-K in [0, 1 - 2^-K].
+
+    Parameters
+    ----------
+    pixel : array
+        In [0, 1].
+    n_phases : int
+        K.
+    """
+    return np.floor(np.asarray(pixel) * (2.0**n_phases - 1) + 0.5) / 2.0**n_phases
+
+
+def phase_weight(step: np.ndarray | int, n_phases: int = 8) -> np.ndarray:
+    """Return omega(t) = 2^-(1 + (t - 1) mod K) of a step counted from 1 (Eq. 6)."""
+    return 2.0 ** -(1.0 + (np.asarray(step) - 1) % n_phases)
+
+
+SCHEME = CodingScheme(
+    name="phase",
+    encoding=BINARY_PIXELS,
+    neuron=WEIGHTED_SPIKES,
+    readout=ACCUMULATED_POTENTIAL,
+    default_steps=64,
+    parameters=PARAMETERS,
+    source="Kim et al. (2018), doi:10.1016/j.neucom.2018.05.087",
+)

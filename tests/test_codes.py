@@ -1,0 +1,203 @@
+"""Laws that every neural code obeys, and the closed forms of each."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL_SHAPE, dyadic_images, small_cnn
+from torch import nn
+
+from brianconv import simulate, verify
+from brianconv.coding import SCHEMES
+from brianconv.coding.phase import digitized, phase_weight
+from brianconv.coding.ttfs import decoded, first_spike_time
+from brianconv.reference import simulate_reference
+from brianconv.spiking import convert
+
+CODES = sorted(SCHEMES)
+N_STEPS = 24
+
+
+def spiking_cnn(code, **options):
+    return convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding=code, **options)
+
+
+def linear(weight, bias=None) -> nn.Linear:
+    weight = torch.as_tensor(weight, dtype=torch.float32)
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(torch.zeros(len(weight)) if bias is None else torch.as_tensor(bias))
+    return layer
+
+
+def one_hidden_layer(weight, code, bias=None, **options):
+    """A network whose hidden layer has given weights; its output adds everything up."""
+    weight = np.atleast_2d(weight)
+    model = nn.Sequential(linear(weight, bias), nn.ReLU(), linear(np.ones((1, len(weight)))))
+    return convert(model, normalization="none", input_shape=(weight.shape[1],), coding=code, **options)
+
+
+def fired(recording, name):
+    """Spikes as an array of 0 and 1, shape (n_images, n_steps, n_neurons)."""
+    n_neurons = int(np.prod(recording.shapes[name]))
+    return recording.spikes_of(name).dense(recording.n_images, recording.n_steps, n_neurons)
+
+
+@pytest.mark.parametrize("synapses", ["structured", "explicit"])
+@pytest.mark.parametrize("code", CODES)
+def test_brian_equals_the_torch_reference(numpy_target, code, synapses):
+    spiking = spiking_cnn(code)
+    n_steps = spiking.default_steps if code == "ttfs" else N_STEPS
+    outcome = verify(spiking, dyadic_images(2, SMALL_SHAPE), n_steps, synapses=synapses)
+    assert outcome.passed and outcome.n_spikes > 100, str(outcome)
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code != "rate"])
+def test_generated_programs_equal_the_torch_reference(code):
+    spiking = spiking_cnn(code)
+    n_steps = spiking.default_steps if code == "ttfs" else N_STEPS
+    images = dyadic_images(3, SMALL_SHAPE)
+    outcome = verify(spiking, images, n_steps, mode="standalone")
+    assert outcome.passed and outcome.n_spikes > 100, str(outcome)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_silent_on_zero_input(numpy_target, code):
+    spiking = one_hidden_layer(np.ones((3, 4)), code)
+    recording = simulate(spiking, np.zeros((1, 4)), spiking.default_steps)
+    assert recording.spike_counts.sum() == 0
+    assert np.all(recording.scores[:, -1] == 0)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_the_input_sends_grows_with_the_pixel(code):
+    spiking = one_hidden_layer(np.eye(33), code)
+    sent = simulate_reference(spiking, np.arange(33)[None] / 32, spiking.default_steps).sent
+    for name in ("input", "layer_0"):
+        assert np.all(np.diff(sent[name][0]) >= 0), f"{code}, {name}"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_scores_follow_the_network_before_conversion(numpy_target, code):
+    """On one image, the scores of a trained-like network correlate with the ANN's."""
+    outcome = verify(spiking_cnn(code), dyadic_images(4, SMALL_SHAPE), None)
+    assert min(outcome.correlations.values()) > 0.7, str(outcome)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_says_what_it_is(code):
+    scheme = SCHEMES[code]
+    assert scheme.name == code and scheme.source and scheme.neuron.source and scheme.encoding.source
+    for name, parameter in scheme.parameters.items():
+        assert parameter.low <= parameter.default <= parameter.high and parameter.meaning, name
+    text = spiking_cnn(code).describe()
+    assert "spikes to layer_0" in text and ("it does not fire" in text) == (not scheme.readout.fires)
+
+
+# phase
+
+
+@pytest.mark.parametrize("n_phases", [4, 8])
+def test_phase_input_sends_the_digits_of_each_pixel_in_every_period(numpy_target, n_phases):
+    pixels = np.arange(256)[None] / 255
+    spiking = one_hidden_layer(np.ones((1, 256)) / 256, "phase", n_phases=n_phases)
+    recording = simulate(spiking, pixels, 3 * n_phases, record_spikes=["input"])
+    worth = phase_weight(np.arange(1, 3 * n_phases + 1), n_phases)
+    periods = (fired(recording, "input") * worth[None, :, None]).reshape(1, 3, n_phases, 256).sum(axis=2)
+    np.testing.assert_array_equal(periods, np.broadcast_to(digitized(pixels, n_phases), (1, 3, 256)))
+    if n_phases == 8:
+        np.testing.assert_array_equal(periods[0, 0], np.arange(256) / 256)
+
+
+def test_phase_hidden_layers_obey_equation_12(numpy_target):
+    """The weighted spikes of n periods add up to n a - V(nK), exactly."""
+    random, n_periods = np.random.default_rng(0), 5
+    weight, bias = random.integers(-64, 65, (6, 9)) / 128, random.integers(-8, 9, 6) / 64
+    pixels = random.integers(0, 256, (4, 9)) / 255
+    spiking = one_hidden_layer(weight, "phase", bias)
+    recording = simulate(
+        spiking, pixels, 8 * n_periods, record_spikes=["layer_0"], record_potentials=["layer_0"], n_phases=8
+    )
+    worth = phase_weight(np.arange(1, 8 * n_periods + 1))
+    spikes = fired(recording, "layer_0")
+    sent = (spikes * worth[None, :, None]).sum(axis=1)
+    left = recording.potentials["layer_0"].values[:, -1] - spikes[:, -1] * worth[-1]
+    activation = digitized(pixels) @ weight.T + bias * (1 - 2.0**-8)
+    np.testing.assert_allclose(sent, n_periods * activation - left, atol=1e-12)
+
+
+def test_phase_noise_spike_of_figure_3(numpy_target):
+    """128/256 - 127/256: the neuron fires in the first phase, falls to -127/256, and is silent in the next period."""
+    spiking = one_hidden_layer([[1.0, -1.0]], "phase")
+    recording = simulate(
+        spiking, np.array([[128, 127]]) / 255, 16, record_spikes=["layer_0"], record_potentials=["layer_0"]
+    )
+    assert fired(recording, "layer_0")[0, :8, 0].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
+    potential = recording.potentials["layer_0"].values[0, :, 0]
+    assert potential[7] == -127 / 256, "the correct spike train would be 00000001, and the potential 1/256"
+    assert not fired(recording, "layer_0")[0, 8:, 0].any(), "the debt prevents further noise spikes"
+
+
+def test_phase_potential_scaled_as_in_equation_18_gives_the_same_spikes():
+    """s(t) = U((V + z) / omega - 1): dividing by omega changes nothing."""
+    random = np.random.default_rng(1)
+    drive, v, scaled = random.integers(0, 200, 300) / 256, np.zeros(300), np.zeros(300)
+    for t in range(1, 41):
+        omega = phase_weight(t)
+        v = v + omega * drive
+        spikes = v >= omega
+        v = v - omega * spikes
+        scaled = scaled + drive
+        np.testing.assert_array_equal(spikes, scaled >= 1)
+        scaled = (scaled - spikes) * (phase_weight(t) / phase_weight(t + 1))
+
+
+# burst
+
+
+def test_burst_spikes_carry_what_is_subtracted(numpy_target):
+    """What came in is what was sent plus what is left, and successive spikes double."""
+    pixels = np.array([[0.0, 0.125, 0.5, 1.0]])
+    spiking = one_hidden_layer(np.eye(4), "burst")
+    recording = simulate(spiking, pixels, 20, record_spikes=["input"], record_potentials=["input"])
+    spikes, worth, sent = fired(recording, "input")[0], np.full(4, 0.125), np.zeros(4)
+    for step in range(20):
+        sent += spikes[step] * worth
+        worth = np.where(spikes[step], 2 * worth, 0.125)
+    left = recording.potentials["input"].values[0, -1] - np.where(spikes[-1], worth / 2, 0)
+    np.testing.assert_allclose(sent + left, 20 * pixels[0], atol=1e-12)
+    assert spikes[:, 3].sum() < 8 * 20, "a burst sends much with few spikes"
+
+
+# time to first spike
+
+
+@pytest.mark.parametrize(("tau", "t_d"), [(2.0, 0.0), (6.0, 0.0), (6.0, 3.0), (18.0, 0.0)])
+def test_first_spikes_come_when_equation_7_says(numpy_target, tau, t_d):
+    pixels = np.arange(1, 257)[None] / 256
+    spiking = one_hidden_layer(np.eye(256), "ttfs", tau=tau, t_d=t_d)
+    recording = simulate(spiking, pixels, record_spikes=["input", "layer_0"])
+    spikes = fired(recording, "input")[0]
+    expected = first_spike_time(pixels[0], tau, t_d)
+    times = np.where(spikes.any(axis=0), spikes.argmax(axis=0), -1)
+    np.testing.assert_array_equal(times, expected)
+    assert spikes.sum(axis=0).max() == 1 and not spikes[20:].any()
+    value = decoded(times, tau, t_d)
+    within = (pixels[0] >= np.exp(-(19 - t_d) / tau)) & (pixels[0] <= np.exp(t_d / tau))
+    error = (pixels[0] - value)[within]
+    assert np.all(error >= -1e-5) and np.all(error <= value[within] * (np.exp(1 / tau) - 1) + 1e-5)
+
+
+@pytest.mark.parametrize(("start", "latency"), [(0, 60), (10, 40)])
+def test_layers_fire_once_and_in_their_own_window(numpy_target, start, latency):
+    """Three weight layers with T = 20 take 60 steps, with early firing at step 10 they take 40 (Park et al. 2020)."""
+    hidden = nn.Sequential(linear(np.eye(12)), nn.ReLU(), linear(np.eye(12)), nn.ReLU(), linear(np.eye(12)))
+    spiking = convert(hidden, normalization="none", input_shape=(12,), coding="ttfs", start=start)
+    assert spiking.default_steps == latency
+    recording = simulate(spiking, dyadic_images(3, (12,)), record_spikes=spiking.populations)
+    for depth, name in enumerate(spiking.populations[:-1]):
+        spikes = fired(recording, name)
+        assert spikes.sum(axis=1).max() == 1
+        steps = np.flatnonzero(spikes.any(axis=(0, 2)))
+        assert steps.min() >= depth * (start or 20) and steps.max() < depth * (start or 20) + 20
+    assert recording.spike_counts[:, -1].sum() == 0

@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 
 from brianconv import datasets
-from brianconv.coding import SCHEMES
+from brianconv.coding import SCHEMES, describe_code
 from brianconv.errors import BrianconvError, DataError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork, convert
@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     _add_run(commands.add_parser("run", help="convert a trained network and run it on a data set"))
     _add_export(commands.add_parser("export", help="write a self-contained C++ project"))
+    codes = commands.add_parser("codes", help="list the neural codes, or print the equations of one")
+    codes.add_argument("name", nargs="?", choices=sorted(SCHEMES), metavar="NAME", help=", ".join(sorted(SCHEMES)))
+    codes.set_defaults(run=_codes)
     _add_bench(commands.add_parser("bench", help="measure the speed beside that of other simulators"))
     return parser
 
@@ -114,6 +117,21 @@ def _demo(parsed: argparse.Namespace) -> None:
     from brianconv.demo import run_demo
 
     run_demo(parsed.out)
+
+
+def _codes(parsed: argparse.Namespace) -> None:
+    if parsed.name:
+        from brianconv.simulation.latex import latex_condition, latex_equations
+
+        scheme = SCHEMES[parsed.name]
+        print(describe_code(scheme))
+        for title, model in (("input neurons", scheme.encoding.neuron), ("hidden neurons", scheme.neuron)):
+            lines = [*latex_equations(model), rf"\text{{fires if }} {latex_condition(model.threshold)}"]
+            print("\n".join([f"\nLaTeX, {title}", *(f"    {line}" for line in lines)]))
+        return
+    for name in sorted(SCHEMES):
+        scheme = SCHEMES[name]
+        print(f"{name:<10}{', '.join(scheme.parameters):<45}{scheme.source}")
 
 
 def _bench(parsed: argparse.Namespace) -> None:

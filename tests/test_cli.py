@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from brianconv.cli import main
+from brianconv.coding import SCHEMES
 
 
 def test_demo_writes_pictures_and_results(tmp_path, capsys):
@@ -185,3 +186,16 @@ def test_bench_measures_every_contender_and_keeps_the_contract(tmp_path, capsys)
     assert result["speedup"]["structured_float32"] == 1
     assert (tmp_path / "speed.png").stat().st_size > 10_000
     assert "propagation alone" in capsys.readouterr().out
+
+
+def test_codes_are_listed_and_printed_with_latex(capsys):
+    assert main(["codes"]) == 0
+    listed = capsys.readouterr().out
+    assert all(any(line.startswith(name) for line in listed.splitlines()) for name in SCHEMES)
+    for name, scheme in SCHEMES.items():
+        assert main(["codes", name]) == 0
+        shown = capsys.readouterr().out
+        assert (
+            scheme.neuron.threshold in shown and scheme.source in shown and all(p in shown for p in scheme.parameters)
+        )
+        assert "LaTeX, hidden neurons" in shown and r"\text{fires if }" in shown

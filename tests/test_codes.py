@@ -10,6 +10,7 @@ from brianconv import simulate, verify
 from brianconv.coding import SCHEMES
 from brianconv.coding.phase import digitized, phase_weight
 from brianconv.coding.ttfs import decoded, first_spike_time
+from brianconv.errors import ParameterError
 from brianconv.reference import simulate_reference
 from brianconv.spiking import convert
 
@@ -92,6 +93,21 @@ def test_every_code_says_what_it_is(code):
         assert parameter.low <= parameter.default <= parameter.high and parameter.meaning, name
     text = spiking_cnn(code).describe()
     assert "spikes to layer_0" in text and ("it does not fire" in text) == (not scheme.readout.fires)
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if not SCHEMES[code].readout.fires])
+def test_delayed_evaluation_needs_output_spikes(code):
+    with pytest.raises(ParameterError, match=r"accumulates its potential.* use skip=3"):
+        simulate(spiking_cnn(code), dyadic_images(1, SMALL_SHAPE), 10, delay=3)
+
+
+@pytest.mark.parametrize("code", ["phase", "burst"])
+def test_skipped_steps_do_not_charge_the_output(numpy_target, code):
+    spiking = spiking_cnn(code)
+    skipped, whole = (simulate(spiking, dyadic_images(2, SMALL_SHAPE), 20, skip=n) for n in (8, 0))
+    assert np.all(skipped.scores[:, :8] == 0)
+    gained = np.diff(whole.scores[:, 7:], axis=1)
+    np.testing.assert_allclose(np.diff(skipped.scores[:, 7:], axis=1), gained, atol=1e-12)
 
 
 # phase

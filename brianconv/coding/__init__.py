@@ -25,6 +25,34 @@ def find_scheme(coding: str | CodingScheme) -> CodingScheme:
     return SCHEMES[coding]
 
 
+def describe_code(scheme: CodingScheme) -> str:
+    """Return the equations of a code, its parameters with ranges, and their sources, as text."""
+    sections = [f"{scheme.name}: {scheme.source}"]
+    for title, model in (
+        (f"input neurons ({scheme.encoding.name})", scheme.encoding.neuron),
+        ("hidden neurons", scheme.neuron),
+    ):
+        on_image = "\n".join([model.on_image, scheme.encoding.on_image if model is scheme.encoding.neuron else ""])
+        sections.append(f"{title}: {model.source}")
+        for part, code in (
+            ("first step of an image", on_image),
+            ("integrate", model.equations),
+            ("threshold", model.threshold),
+            ("spikes do", model.on_pre),
+            ("reset", model.reset),
+        ):
+            lines = [line.strip() for line in code.splitlines() if line.strip()]
+            sections += [f"  {part}", *(f"      {line}" for line in lines)] if lines else []
+    readout = scheme.readout
+    sections.append(f"readout: {readout.name}, {readout.evaluate}; {readout.source}")
+    sections.append("parameters")
+    for name, parameter in scheme.parameters.items():
+        bounds = f"{parameter.default:g} in [{parameter.low:g}, {parameter.high:g}]"
+        by_layer = ", one a layer if wanted" if parameter.per_layer else ""
+        sections.append(f"      {name} = {bounds}{by_layer}: {parameter.meaning} ({parameter.source})")
+    return "\n".join(sections)
+
+
 def resolve_parameters(
     scheme: CodingScheme, given: Mapping[str, object], populations: list[str]
 ) -> dict[str, dict[str, float]]:

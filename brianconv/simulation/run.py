@@ -243,6 +243,11 @@ def checked_settings(
     check_images(images, spiking.graph.input_shape, "images")
     if theta is not None:
         check_theta(theta, spiking.n_classes)
+    if delay and not spiking.scheme.readout.fires:
+        raise ParameterError(
+            f"delay is {delay}, but the output of coding {spiking.scheme.name!r} accumulates its potential and has no "
+            f"spikes to discard: use skip={delay} (--set skip={delay}), which ignores its input in the first steps"
+        )
     return Settings(spiking.default_steps if n_steps is None else n_steps, delay, skip, theta)
 
 

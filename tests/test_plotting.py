@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from conftest import SMALL_SHAPE, small_cnn
 from test_recording import LABELS, recording
 
 from brianconv import Simulation, plot_accuracy, plot_correlation, plot_potentials, plot_raster, simulate
 from brianconv.analysis import plotting
+from brianconv.coding import SCHEMES
 from brianconv.errors import DataError, UnknownLayerError
+from brianconv.spiking import convert
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +34,25 @@ def test_traces_start_at_v_init_and_mark_each_spike(numpy_target, small_spiking,
     lines = {line.get_label(): line for line in axes.lines}
     assert lines["v"].get_ydata()[0] == 0.25
     np.testing.assert_array_equal(lines["spike"].get_xdata(), spikes.step[spikes.neuron == neuron])
-    assert lines["threshold"].get_ydata()[0] == 1 and lines["v_init"].get_ydata()[0] == 0.25
+    assert lines["v_init"].get_ydata()[0] == 0.25
+    np.testing.assert_array_equal(threshold_of(traced, small_spiking, layer, neuron), np.ones(20))
+
+
+def threshold_of(traced, spiking, layer, neuron):
+    patches = plot_potentials(traced, spiking, layer, [neuron]).axes[0].patches
+    return next(patch.get_data().values for patch in patches if patch.get_label() == "threshold")
+
+
+@pytest.mark.parametrize("code", sorted(SCHEMES))
+def test_spikes_are_where_the_potential_reaches_the_threshold_that_is_drawn(numpy_target, code, small_images):
+    spiking = convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding=code)
+    traced = simulate(spiking, small_images[:1], record_potentials=["layer_2"])
+    spikes = traced.spikes_of("layer_2")
+    neuron = int(np.bincount(spikes.neuron).argmax())
+    threshold = threshold_of(traced, spiking, "layer_2", neuron)
+    v = traced.potentials["layer_2"].values[0, :, neuron]
+    fired = np.isin(np.arange(1, len(v) + 1), spikes.step[spikes.neuron == neuron])
+    np.testing.assert_array_equal(np.nan_to_num(v - threshold * (1 - 1e-6), nan=-1.0) >= 0, fired)
 
 
 def test_traces_show_the_spikes_and_the_pre_charge_of_their_run(numpy_target, small_spiking, small_images):

@@ -123,8 +123,9 @@ def plot_potentials(
     _check_images(recording, [image])
     potentials, spikes = recording.potentials[layer], recording.spikes_of(layer).of_image(image)
     columns = _columns(potentials.neurons, neurons, layer)
-    threshold, v_init = (recording.parameters[p][layer] for p in ("v_threshold", "v_init"))
-    drop = threshold if spiking.neurons[layer].reset == spiking.scheme.neuron.reset else None
+    values = _values(recording, spiking, layer)
+    starts_there = "v = v_init" in (line.strip() for line in spiking.neurons[layer].on_image.splitlines())
+    start = values["v_init"] if starts_there else None
     with plt.rc_context(STYLE):
         figure, all_axes = plt.subplots(
             len(columns), 1, figsize=(7.0, 0.9 + 1.1 * len(columns)), sharex=True, squeeze=False, layout="constrained"
@@ -132,13 +133,37 @@ def plot_potentials(
         for axes, column in zip(all_axes[:, 0], columns, strict=True):
             neuron = potentials.neurons[column]
             fired = np.isin(np.arange(1, recording.n_steps + 1), spikes.step[spikes.neuron == neuron])
-            _trace(axes, potentials.values[image, :, column], fired, drop, v_init, recording.dt_ms)
-            axes.axhline(threshold, color=RED, linewidth=1.0, linestyle="--", label="threshold")
+            threshold = _threshold(spiking, layer, values, fired)
+            drop = _drop(spiking, layer, threshold)
+            _trace(axes, potentials.values[image, :, column], fired, drop, start, recording.dt_ms)
+            edges = np.arange(recording.n_steps + 1) * recording.dt_ms
+            axes.stairs(threshold, edges, baseline=None, color=RED, linewidth=1.0, linestyle="--", label="threshold")
             axes.set_ylabel(f"neuron {neuron}\nv (thresholds)")
         all_axes[-1, 0].set_xlabel(f"time (ms), layer {layer}, image {image}; v before the reset")
         handles, labels = all_axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
+
+
+def _values(recording: Recording, spiking: SpikingNetwork, layer: str) -> dict[str, float]:
+    """Values of the parameters of a layer in the run of a recording, with what the code's schedule makes of them."""
+    schedule = spiking.scheme.schedule
+    of_run = {**recording.parameters, **(schedule(recording.parameters, spiking.depth) if schedule else {})}
+    return {name: by_population[layer] for name, by_population in of_run.items()}
+
+
+def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
+    path = spiking.scheme.threshold_path
+    silent = path is None or (layer == spiking.output and not spiking.scheme.readout.fires)
+    return np.full(len(fired), np.nan) if silent or path is None else path(values, fired)
+
+
+def _drop(spiking: SpikingNetwork, layer: str, threshold: np.ndarray) -> np.ndarray | None:
+    """What a spike takes from the potential in each step; None if the reset is not the code's own."""
+    reset = spiking.neurons[layer].reset
+    if reset != spiking.scheme.neuron.reset:
+        return None
+    return threshold if "v -=" in reset else np.zeros_like(threshold)
 
 
 def _columns(recorded: np.ndarray, neurons: Sequence[int] | None, layer: str) -> list[int]:
@@ -150,15 +175,19 @@ def _columns(recorded: np.ndarray, neurons: Sequence[int] | None, layer: str) ->
     return [int(np.flatnonzero(recorded == n)[0]) for n in neurons]
 
 
-def _trace(axes: Axes, v: np.ndarray, fired: np.ndarray, drop: float | None, v_init: float, dt_ms: float) -> None:
+def _trace(
+    axes: Axes, v: np.ndarray, fired: np.ndarray, drop: np.ndarray | None, v_init: float | None, dt_ms: float
+) -> None:
     """Draw one neuron; the fall after a spike is drawn by `drop`, or left out if the reset is another one."""
     times = np.arange(1, len(v) + 1) * dt_ms
     after = np.full(len(v), np.nan) if drop is None else v - drop
     # a sample, and where it is a spike, the potential after the reset at the same time
     path_t, path_v = np.repeat(times, 2), np.stack([v, after], axis=1).ravel()
     shown = np.stack([np.ones(len(v), dtype=bool), fired], axis=1).ravel()
-    axes.plot(np.append(0.0, path_t[shown]), np.append(v_init, path_v[shown]), color=BLUE, linewidth=1.2, label="v")
-    axes.axhline(v_init, color=GREEN, linewidth=1.0, linestyle=":", label="v_init")
+    start = np.nan if v_init is None else v_init
+    axes.plot(np.append(0.0, path_t[shown]), np.append(start, path_v[shown]), color=BLUE, linewidth=1.2, label="v")
+    if v_init is not None:
+        axes.axhline(v_init, color=GREEN, linewidth=1.0, linestyle=":", label="v_init")
     axes.plot(times[fired], v[fired], marker="v", linestyle="none", markersize=4, color="black", label="spike")
     axes.set_xlim(0, times[-1])
 

@@ -6,7 +6,7 @@ Source: Rueckauer et al. (2017), Front. Neurosci. 11:682; Kim et al. (2018), sec
 """
 
 from brianconv.coding.neurons import INTEGRATE_AND_FIRE
-from brianconv.coding.rate import PARAMETERS
+from brianconv.coding.rate import PARAMETERS, threshold_path
 from brianconv.coding.readouts import SPIKE_COUNT
 from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel
 
@@ -36,5 +36,6 @@ SCHEME = CodingScheme(
     readout=SPIKE_COUNT,
     default_steps=100,
     parameters=PARAMETERS,
+    threshold_path=threshold_path,
     source="Rueckauer et al. (2017), doi:10.3389/fnins.2017.00682",
 )

@@ -7,6 +7,10 @@ Source: Park et al. (2019), "Fast and efficient information transmission with bu
 networks", DAC 2019, as compared with in Park et al. (2020), section II B and Table II.
 """
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
 from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
 
@@ -51,6 +55,16 @@ PARAMETERS = {
     "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged potential, in thresholds", "Hwang et al. (2021), Eq. 4", True),
 }
 
+
+def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
+    """Return g * v_threshold of every step: it grows with every spike in succession."""
+    path, g = [], 1.0
+    for spike in fired:
+        path.append(g * values["v_threshold"])
+        g = g * values["beta"] if spike else 1.0
+    return np.array(path)
+
+
 SCHEME = CodingScheme(
     name="burst",
     encoding=CURRENT_INTO_BURSTING,
@@ -58,5 +72,6 @@ SCHEME = CodingScheme(
     readout=ACCUMULATED_POTENTIAL,
     default_steps=100,
     parameters=PARAMETERS,
+    threshold_path=threshold_path,
     source="Park et al. (2020), arXiv:2003.11741, section II B",
 )

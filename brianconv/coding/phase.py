@@ -7,6 +7,8 @@ accumulates and never fires.
 Source: Kim et al. (2018), Neurocomputing 311:373-386, Eqs. 6 to 17.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
@@ -77,6 +79,11 @@ def phase_weight(step: np.ndarray | int, n_phases: int = 8) -> np.ndarray:
     return 2.0 ** -(1.0 + (np.asarray(step) - 1) % n_phases)
 
 
+def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
+    """Return omega of every step."""
+    return phase_weight(np.arange(1, len(fired) + 1), int(values["n_phases"]))
+
+
 SCHEME = CodingScheme(
     name="phase",
     encoding=BINARY_PIXELS,
@@ -84,5 +91,6 @@ SCHEME = CodingScheme(
     readout=ACCUMULATED_POTENTIAL,
     default_steps=64,
     parameters=PARAMETERS,
+    threshold_path=threshold_path,
     source="Kim et al. (2018), doi:10.1016/j.neucom.2018.05.087",
 )

@@ -7,6 +7,8 @@ Source: Hwang et al. (2021), Front. Neurosci. 15:629000, Eqs. 2 and 3; Rueckauer
 Front. Neurosci. 11:682.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from brianconv.coding.encodings import CURRENT
@@ -50,6 +52,11 @@ def expected_spike_count(activation: np.ndarray, n_steps: int, v_init: float = 0
     return np.floor(charge + TOLERANCE["float64"]).astype(int)
 
 
+def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
+    """Return the threshold of every step: it does not move."""
+    return np.full(len(fired), values["v_threshold"])
+
+
 SCHEME = CodingScheme(
     name="rate",
     encoding=CURRENT,
@@ -57,6 +64,7 @@ SCHEME = CodingScheme(
     readout=SPIKE_COUNT,
     default_steps=100,
     parameters=PARAMETERS,
+    threshold_path=threshold_path,
     source="Hwang et al. (2021), doi:10.3389/fnins.2021.629000",
     expected_spike_count=expected_spike_count,
 )

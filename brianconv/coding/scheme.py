@@ -148,6 +148,9 @@ class CodingScheme:
     schedule : callable or None
         For codes in which layers take turns: a function of the same two that returns further shared variables, one
         value a population.
+    threshold_path : callable or None
+        For pictures: a function of the values of a population's parameters and of whether a neuron fired, shape
+        (n_steps,), which returns the threshold of every step, NaN where the neuron cannot fire.
     expected_spike_count : callable or None
         Closed form of the spike count under constant drive, for tests.
     source : str
@@ -161,4 +164,5 @@ class CodingScheme:
     parameters: Mapping[str, Parameter]
     source: str
     schedule: Callable[[Values, Mapping[str, int]], dict[str, dict[str, float]]] | None = None
+    threshold_path: Callable[[Mapping[str, float], np.ndarray], np.ndarray] | None = None
     expected_spike_count: Callable[..., np.ndarray] | None = None

@@ -108,6 +108,14 @@ def decoded(s: np.ndarray, tau: float, t_d: float = 0.0) -> np.ndarray:
     return np.where(np.asarray(s) < 0, 0.0, np.exp(-(np.asarray(s, dtype=float) - t_d) / tau))
 
 
+def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
+    """Return theta_0 * kernel within the window, until the neuron has fired."""
+    elapsed = np.arange(1, len(fired) + 1) - values["fire_start"]
+    path = values["theta_0"] * np.exp(-(elapsed - values["t_d"]) / values["tau"])
+    over = np.concatenate([[False], np.cumsum(fired)[:-1] > 0])
+    return np.where((elapsed >= 0) & (elapsed < values["window"]) & ~over, path, np.nan)
+
+
 SCHEME = CodingScheme(
     name="ttfs",
     encoding=PIXEL_AS_POTENTIAL,
@@ -115,6 +123,7 @@ SCHEME = CodingScheme(
     readout=ACCUMULATED_POTENTIAL,
     default_steps=n_steps,
     parameters=PARAMETERS,
+    threshold_path=threshold_path,
     source="Park et al. (2020), arXiv:2003.11741",
     schedule=schedule,
 )

@@ -7,10 +7,18 @@ from geometries import CHAINS, chains
 from hypothesis import given, settings
 from torch.nn import functional
 
-from brianconv.conversion.geometry import Convolution, Dense, MaxPooling, OneToOne, Reshape, TransposedConvolution
+from brianconv.conversion.geometry import (
+    Convolution,
+    Dense,
+    MaxPooling,
+    OneToOne,
+    Reshape,
+    TransposedConvolution,
+    average_pooling,
+)
 from brianconv.conversion.graph import Connection
 from brianconv.conversion.shared_kernel import OneToOneKernel, share_weights
-from brianconv.errors import ShapeError
+from brianconv.errors import ParameterError, ShapeError
 
 
 def matrix_of_edges(connection):
@@ -120,7 +128,30 @@ def test_scaled_maps_act_on_scaled_activations(geometry):
     np.testing.assert_allclose(geometry.scaled(pre, post).apply(x / pre), geometry.apply(x) / post, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Convolution(torch.zeros(2, 2, 3, 3), np.zeros(2), (2, 5, 5)), "the weight is a .*Tensor.*detach"),
+        (lambda: Convolution(np.zeros((2, 2, 3, 3)), np.zeros(2), (2, 5, 5), padding=(1, 1)), "top, bottom"),
+        (
+            lambda: Convolution(np.zeros((2, 2, 3, 3)), np.zeros(2), (2, 5, 5), stride=2),
+            r"stride is 2; it is .rows, columns",
+        ),
+        (lambda: Convolution(np.zeros((2, 2, 3, 3)), np.zeros(2), (2, 5, 5), (0, 1)), "1 or more each"),
+        (lambda: Dense(np.zeros(3), np.zeros(1)), r"of shape \(n_post, n_pre\)"),
+        (lambda: Dense(1j * np.zeros((2, 3)), np.zeros(2)), "real numbers"),
+        (lambda: MaxPooling((1, 4, 4), 2, 2), "kernel_size is 2"),
+        (lambda: average_pooling((1, 4, 4), (2, 2), (2, 2), (-1, 0)), "0 or more each"),
+    ],
+)
+def test_wrong_settings_are_refused(make, message):
+    with pytest.raises(ParameterError, match=message):
+        make()
+
+
 def test_wrong_shapes_are_refused():
+    with pytest.raises(ShapeError, match=r"the bias has shape \(3,\), not \(2,\)"):
+        Dense(np.zeros((2, 3)), np.zeros(3))
     with pytest.raises(ShapeError, match="expects 4 input channels"):
         TransposedConvolution(np.zeros((4, 2, 3, 3)), np.zeros(2), (3, 8, 8))
     with pytest.raises(ShapeError, match="does not fit the layer"):

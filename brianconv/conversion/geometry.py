@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from brianconv.errors import ShapeError
+from brianconv.errors import ParameterError, ShapeError
 
 Shape = tuple[int, ...]
 Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -67,6 +67,29 @@ def neuron_index(shape: Shape, position: tuple[int, ...]) -> int:
     return int(np.ravel_multi_index((*position[1:], position[0]), moved))
 
 
+def _check_weight(weight: Any, axes: str) -> None:
+    """Raise ParameterError unless a weight is an array of real numbers with so many axes."""
+    if isinstance(weight, np.ndarray) and weight.dtype.kind in "fiu" and weight.ndim == len(axes.split(", ")):
+        return
+    found = f"of {weight.dtype} and shape {weight.shape}" if isinstance(weight, np.ndarray) else f"a {type(weight)}"
+    raise ParameterError(
+        f"the weight is {found}; it is a NumPy array of real numbers of shape ({axes}), "
+        "such as module.weight.detach().numpy()"
+    )
+
+
+def _check_bias(bias: Any, n_outputs: int) -> None:
+    if np.shape(bias) != (n_outputs,):
+        raise ShapeError(f"the bias has shape {np.shape(bias)}, not ({n_outputs},)")
+
+
+def _check_pair(name: str, pair: Any, lowest: int) -> None:
+    """Raise ParameterError unless a setting is (rows, columns)."""
+    proper = isinstance(pair, (tuple, list)) and len(pair) == 2
+    if not proper or not all(isinstance(n, (int, np.integer)) and n >= lowest for n in pair):
+        raise ParameterError(f"{name} is {pair!r}; it is (rows, columns), whole numbers, {lowest} or more each")
+
+
 @dataclass(frozen=True, eq=False)
 class Dense:
     """Fully connected: y = weight x + bias.
@@ -81,6 +104,10 @@ class Dense:
     bias: np.ndarray
 
     weighted = True
+
+    def __post_init__(self) -> None:
+        _check_weight(self.weight, "n_post, n_pre")
+        _check_bias(self.bias, len(self.weight))
 
     @property
     def input_shape(self) -> Shape:
@@ -140,6 +167,12 @@ class Convolution:
     pooling: bool = False
 
     def __post_init__(self) -> None:
+        _check_weight(self.weight, "channels_out, channels_in / groups, rows, columns")
+        _check_bias(self.bias, len(self.weight))
+        _check_pair("stride", self.stride, 1)
+        _check_pair("dilation", self.dilation, 1)
+        if np.shape(self.padding) != (2, 2) or np.min(self.padding) < 0:
+            raise ParameterError(f"padding is {self.padding!r}; it is ((top, bottom), (left, right)), 0 or more each")
         expected = self.weight.shape[1] * self.groups
         if len(self.input_shape) != 3 or self.input_shape[0] != expected:
             raise ShapeError(f"expects {expected} input channels as (channels, rows, columns), got {self.input_shape}")
@@ -250,6 +283,12 @@ class TransposedConvolution:
     weighted = True
 
     def __post_init__(self) -> None:
+        _check_weight(self.weight, "channels_in, channels_out / groups, rows, columns")
+        _check_bias(self.bias, self.weight.shape[1] * self.groups)
+        for name in ("stride", "dilation"):
+            _check_pair(name, getattr(self, name), 1)
+        for name in ("padding", "output_padding"):
+            _check_pair(name, getattr(self, name), 0)
         expected = self.weight.shape[0]
         if len(self.input_shape) != 3 or self.input_shape[0] != expected:
             raise ShapeError(f"expects {expected} input channels as (channels, rows, columns), got {self.input_shape}")
@@ -398,6 +437,9 @@ class MaxPooling:
     weighted = False
 
     def __post_init__(self) -> None:
+        _check_pair("kernel_size", self.kernel_size, 1)
+        _check_pair("stride", self.stride, 1)
+        _check_pair("padding", self.padding, 0)
         if len(self.input_shape) != 3:
             raise ShapeError(f"expects an input of shape (channels, rows, columns), got {self.input_shape}")
         if min(self.output_shape) < 1:
@@ -449,6 +491,9 @@ def average_pooling(
     input_shape: Shape, kernel_size: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int] = (0, 0)
 ) -> Convolution:
     """Return average pooling over (channels, rows, columns); padded zeros count in the average."""
+    _check_pair("kernel_size", kernel_size, 1)
+    _check_pair("stride", stride, 1)
+    _check_pair("padding", padding, 0)
     if len(input_shape) != 3:
         raise ShapeError(f"expects an input of shape (channels, rows, columns), got {input_shape}")
     channels = input_shape[0]

@@ -6,6 +6,7 @@ with Brian2's targets C++ standalone, Cython and numpy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,18 +17,31 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.spikesource import SpikeSource
-from brian2.core.variables import Variables
+from brian2.core.variables import Variables, VariableView
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.groups.group import CodeRunner, Group
-from brian2.units.fundamentalunits import get_dimensions, get_unit, have_same_dimensions
+from brian2.groups.subgroup import Subgroup
+from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions, get_unit, have_same_dimensions
+from brian2.utils.stringtools import word_substitute
 
-from brianconv.conversion.geometry import Geometry, MaxPooling
+from brianconv.conversion.geometry import (
+    Convolution,
+    Dense,
+    Geometry,
+    MaxPooling,
+    OneToOne,
+    Reshape,
+    TransposedConvolution,
+)
 from brianconv.conversion.shared_kernel import OneToOneKernel, Runs, SharedKernel, share_weights
 from brianconv.errors import ParameterError, ShapeError
 from brianconv.simulation.pointers import array_pointers
 
 PACKAGE = "brianconv.simulation.synapses"
 MOST_TOGETHER = 4  # spikes added in one pass over their common targets
+GEOMETRIES = (Dense, Convolution, TransposedConvolution, OneToOne, MaxPooling, Reshape)
+WRITES_WEIGHT = re.compile(r"(?:^|[;\n])\s*w\s*[-+*/%]{0,2}=(?!=)")
 EVENT_INDICES = ("_presynaptic_idx", "_postsynaptic_idx", "_kernel_idx")
 
 
@@ -53,6 +67,30 @@ class StructuredNumpyCodeGenerator(NumpyCodeGenerator):
         if lines[0] == "_full_idx = _idx":
             lines[3:3] = [f"    {name} = _all{name.removesuffix('_idx')}[_idx]" for name in EVENT_INDICES]
         return lines
+
+    def conditional_write(
+        self, line: str, stmt: Any, variables: Any, conditional_write_vars: Mapping[str, str], created_vars: Any
+    ) -> str:
+        line = super().conditional_write(line, stmt, variables, conditional_write_vars, created_vars)
+        if stmt.var not in conditional_write_vars:
+            return line
+        condition = conditional_write_vars[stmt.var]  # such as not_refractory: one value an event
+        return word_substitute(line, {name: f"{name}[{condition}]" for name in EVENT_INDICES})
+
+
+class KernelView(VariableView):
+    """The variable ``w`` of structured synapses: readable, and a key of ``run_args``."""
+
+    def get_item(self, item: Any, level: int = 0, namespace: Any = None) -> Any:
+        values = self.variable.get_value()[item]
+        return Quantity(values, dim=self.dim) if self.dim is not DIMENSIONLESS else values
+
+    def set_item(self, item: Any, value: Any, level: int = 0, namespace: Any = None) -> None:
+        raise ParameterError("w is shared by many synapses, in an order of its own: assign to .weight instead")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.variable.size,)
 
 
 class StructuredNumpyCodeObject(NumpyCodeObject):
@@ -139,24 +177,31 @@ class StructuredSynapses(Group, CodeRunner):
     ) -> None:
         self.codeobj_class: type | None = None
         self.source, self.target = source, target
-        self.geometry: tuple[Geometry, ...] = tuple(geometry) if isinstance(geometry, Sequence) else (geometry,)
-        self.weight_unit = weight_unit
+        self.geometry = _checked_geometry(geometry)
+        self.weight_unit = _checked_unit(weight_unit)
+        _check_source(source)
+        if WRITES_WEIGHT.search(on_pre):
+            raise ParameterError(
+                f"on_pre {on_pre!r} changes w, which many synapses share: use brian2.Synapses for plasticity"
+            )
         self.namespace = dict(namespace or {})
         self._check_sizes()
         kernel = self._kernel_of(self.geometry)
         clock = clock or source.clock
+        self._delay = delay
         self.delay_steps = _whole_steps(delay, clock)
-        template, constants = self._layout(kernel)
+        template, self.constants = self._layout(kernel)
         code: Any = {"gate": f"_increment = {gate}", "pass": on_pre} if template == "structured_gate" else on_pre
         CodeRunner.__init__(
-            self, self, template, code=code, clock=clock, when=when, order=order, name=name, template_kwds=constants,
+            self, self, template, code=code, clock=clock, when=when, order=order, name=name,
+            template_kwds={"_structure": self.constants},
         )  # fmt: skip
         self.add_dependency(source)
         self.add_dependency(target)
         self.variables = Variables(self)
         self.variables.add_constant("N", kernel.n_synapses)
         self._add_indices(template)
-        for constant, value in constants.items():
+        for constant, value in self.constants.items():
             self.variables.add_constant(f"_{constant}", value)  # Cython reads them, and compiles once for all shapes
         self._add_tables(kernel)
         if template != "structured_gate":
@@ -189,11 +234,15 @@ class StructuredSynapses(Group, CodeRunner):
         return kernel
 
     @property
+    def _spiking_group(self) -> Group:
+        return self.source.source if isinstance(self.source, Subgroup) else self.source
+
+    @property
     def _offsets(self) -> dict[str, int]:
-        group = getattr(self.source, "source", self.source)
+        group = self._spiking_group
         return {
-            "source_start": int(getattr(self.source, "start", 0)),
-            "target_start": int(getattr(self.target, "start", 0)),
+            "source_start": int(self.source.start) if isinstance(self.source, Subgroup) else 0,
+            "target_start": int(self.target.start) if isinstance(self.target, Subgroup) else 0,
             "n_source": len(group),
             "n_pre": len(self.source),
             "n_post": len(self.target),
@@ -231,7 +280,7 @@ class StructuredSynapses(Group, CodeRunner):
 
     def _add_tables(self, kernel: SharedKernel | OneToOneKernel) -> None:
         tables: dict[str, np.ndarray] = {}
-        group = getattr(self.source, "source", self.source)
+        group = self._spiking_group
         if isinstance(kernel, OneToOneKernel):
             tables["_target_of"] = kernel.target
         elif self.template != "structured_dense":
@@ -250,11 +299,10 @@ class StructuredSynapses(Group, CodeRunner):
         for name, values in state.items():
             self.variables.add_array(name, size=len(values), values=values, dtype=values.dtype)
         self.variables.add_reference("_spikespace", group)
-        self.needed_variables = [*tables, *state, *(f"_{constant}" for constant in self.template_kwds), "_spikespace"]
+        self.needed_variables = [*tables, *state, *(f"_{constant}" for constant in self.constants), "_spikespace"]
 
     def _add_weights(self, kernel: SharedKernel | OneToOneKernel, dtype: type | None) -> None:
         values = self._flat(kernel)
-        self.start, self.stop = 0, len(values)  # what Brian2 takes the size of `w` from
         self.variables.add_array(
             "w", size=len(values), dimensions=get_dimensions(self.weight_unit), index="_kernel_idx",
             dtype=dtype or prefs["core.default_float_dtype"],
@@ -262,13 +310,16 @@ class StructuredSynapses(Group, CodeRunner):
         self.variables["w"].set_value(values)
 
     def _add_neuron_variables(self) -> None:
+        for name, group, index in (("i", self.source, "_presynaptic_idx"), ("j", self.target, "_postsynaptic_idx")):
+            if not isinstance(group, Subgroup) and "i" in group.variables:
+                self.variables.add_reference(name, group, "i", index=index)
         for suffix, group, index in (
             ("_pre", self.source, "_presynaptic_idx"),
             ("_post", self.target, "_postsynaptic_idx"),
             ("", self.target, "_postsynaptic_idx"),
         ):
             for name, variable in group.variables.items():
-                taken = name + suffix in self.variables or (not suffix and name == "i")
+                taken = name + suffix in self.variables
                 direct = variable.scalar or group.variables.indices[name] == group.variables.default_index
                 if not taken and direct and not name.startswith("_"):
                     self.variables.add_reference(name + suffix, group, name, index="0" if variable.scalar else index)
@@ -314,18 +365,50 @@ class StructuredSynapses(Group, CodeRunner):
         present = self.weight
         if np.shape(weight) != np.shape(present):
             raise ShapeError(f"the weight of {self.name!r} has shape {np.shape(present)}, not {np.shape(weight)}")
+        if not isinstance(weight, np.ndarray):
+            raise ParameterError(f"the weight of {self.name!r} must be a NumPy array, got {type(weight)}")
         if not have_same_dimensions(weight, present):
-            raise ParameterError(
-                f"the weight of {self.name!r} is in {get_unit(get_dimensions(present))}: got {weight!r}"
-            )
+            unit = get_unit(get_dimensions(present)) if isinstance(present, Quantity) else "no unit"
+            raise ParameterError(f"the weight of {self.name!r} is in {unit}: got {weight!r}")
         plain = np.asarray(weight) / float(np.asarray(self.weight_unit))
         return tuple(
             replace(geometry, weight=plain) if geometry.weighted else geometry  # type: ignore[type-var, call-arg]
             for geometry in self.geometry
         )
 
+    def state(self, name: str, use_units: bool = True, level: int = 0) -> Any:
+        if name not in self.variables or self.variables.indices[name] not in EVENT_INDICES:
+            return super().state(name, use_units, level)
+        if name != "w":
+            raise AttributeError(
+                f"{name!r} belongs to neurons: read or set it in {self.source.name!r} or {self.target.name!r}"
+            )
+        return KernelView("w", self.variables["w"], self, dimensions=self.variables["w"].dim if use_units else None)
+
+    def __setattr__(self, key: str, value: Any, level: int = 0) -> None:
+        if key == "w":
+            self.w[:] = value  # says what to do instead
+        super().__setattr__(key, value, level=level + 1)
+
+    def _full_state(self) -> dict[str, Any]:
+        return {**super()._full_state(), "_geometry": self.geometry}
+
+    def _restore_from_full_state(self, state: Mapping[str, Any]) -> None:
+        self.geometry = state["_geometry"]
+        super()._restore_from_full_state({key: value for key, value in state.items() if key != "_geometry"})
+
     def flush(self) -> None:
-        """Forget spikes in flight, and what the neurons of a maximum pooling have accumulated (run-time mode)."""
+        """Forget spikes in flight, and what the neurons of a maximum pooling have accumulated (run-time mode).
+
+        Raises
+        ------
+        ParameterError
+            In C++ standalone mode, where `flush_statements` can be inserted into the program.
+        """
+        if isinstance(get_device(), CPPStandaloneDevice):
+            raise ParameterError(
+                f"flush() of {self.name!r} works at run time; insert flush_statements() into a standalone program"
+            )
         for name, value in self._resting_state.items():
             self.variables[name].get_value()[:] = value
 
@@ -341,6 +424,14 @@ class StructuredSynapses(Group, CodeRunner):
     def _resting_state(self) -> dict[str, int]:
         state = {"_history": 0, "_accumulated": 0, "_leading": -1}
         return {name: value for name, value in state.items() if name in self.variables}
+
+    def before_run(self, run_namespace: dict[str, Any]) -> None:
+        if _whole_steps(self._delay, self._clock) != self.delay_steps:
+            raise ParameterError(
+                f"the delay {self._delay} of {self.name!r} was {self.delay_steps} steps when it was made, and the time "
+                f"step is {self._clock.dt} now: set dt before you make structured synapses"
+            )
+        super().before_run(run_namespace)
 
     def create_code_objects(self, run_namespace: dict[str, Any]) -> None:
         chosen = get_device().code_object_class(None)
@@ -369,7 +460,7 @@ class StructuredSynapses(Group, CodeRunner):
 
     def events(self, spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return presynaptic neuron, postsynaptic neuron and place in the kernel of every synapse that transmits."""
-        constants: dict[str, int] = self.template_kwds
+        constants = self.constants
         neuron = spikes - constants["source_start"]
         if self.template == "structured_one_to_one":
             target = self.variables["_target_of"].get_value()[neuron]
@@ -410,7 +501,7 @@ class StructuredSynapses(Group, CodeRunner):
 
     def passing_events(self, spikes: np.ndarray, increment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Let neurons accumulate and windows choose; return presynaptic neuron and window of the spikes that pass."""
-        constants = self.template_kwds
+        constants = self.constants
         accumulated = self.variables["_accumulated"].get_value()
         leading = self.variables["_leading"].get_value()
         neuron = spikes - constants["source_start"]
@@ -424,10 +515,32 @@ class StructuredSynapses(Group, CodeRunner):
         return pre[passes] + constants["source_start"], window[passes] + constants["target_start"]
 
 
+def _checked_geometry(geometry: Any) -> tuple[Geometry, ...]:
+    chain = tuple(geometry) if isinstance(geometry, (list, tuple)) else (geometry,)
+    if not chain or not all(isinstance(part, GEOMETRIES) for part in chain):
+        kinds = ", ".join(kind.__name__ for kind in GEOMETRIES)
+        found = [part if isinstance(part, type) else type(part) for part in chain]
+        raise ParameterError(f"the geometry is {found}; it is an object of {kinds}, or a list of them")
+    return chain
+
+
+def _checked_unit(unit: Any) -> Any:
+    if not isinstance(unit, (Quantity, int, float)) or np.ndim(unit) or not np.isfinite(np.asarray(unit)) or unit == 0:
+        raise ParameterError(f"weight_unit is {unit!r}; it is what a weight of 1 means, such as mV or 0.5*mV")
+    return unit
+
+
+def _check_source(source: Any) -> None:
+    spiking = source.source if isinstance(source, Subgroup) else source
+    if "_spikespace" not in getattr(spiking, "variables", {}):
+        raise ParameterError(f"the source {getattr(source, 'name', source)!r} does not spike: give it a threshold")
+
+
 def _whole_steps(delay: Quantity | None, clock: Any) -> int:
     if delay is None:
         return 0
-    if not have_same_dimensions(delay, ms) or np.ndim(delay) or delay < 0 * ms:
+    proper = isinstance(delay, Quantity) and have_same_dimensions(delay, ms) and not np.ndim(delay)
+    if not proper or not 0 * ms <= delay < np.inf * ms:
         raise ParameterError(f"the delay is {delay!r}; it is one time, 0*ms or more")
     steps = float(delay / clock.dt)
     if abs(steps - round(steps)) > 1e-6:

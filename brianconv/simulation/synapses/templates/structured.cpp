@@ -4,22 +4,22 @@
 #include <algorithm>
 {% endblock %}
 {% block maincode %}
-    {% if delay %}
+    {% if _structure.delay %}
     {
-        int32_t *_now = {{_history}} + {{_slot}}[0] * {{n_source + 1}};
-        const int32_t _count = {{_spikespace}}[{{n_source}}];
+        int32_t *_now = {{_history}} + {{_slot}}[0] * {{_structure.n_source + 1}};
+        const int32_t _count = {{_spikespace}}[{{_structure.n_source}}];
         std::copy({{_spikespace}}, {{_spikespace}} + _count, _now);
-        _now[{{n_source}}] = _count;
-        {{_slot}}[0] = ({{_slot}}[0] + 1) % {{delay + 1}};
+        _now[{{_structure.n_source}}] = _count;
+        {{_slot}}[0] = ({{_slot}}[0] + 1) % {{_structure.delay + 1}};
     }
-    const int32_t *_spikes = {{_history}} + {{_slot}}[0] * {{n_source + 1}};
+    const int32_t *_spikes = {{_history}} + {{_slot}}[0] * {{_structure.n_source + 1}};
     {% else %}
     const int32_t *_spikes = {{_spikespace}};
     {% endif %}
-    int _n_spikes = _spikes[{{n_source}}];
-    {% if n_pre != n_source %}
-    while (_n_spikes && _spikes[_n_spikes - 1] >= {{source_start + n_pre}}) _n_spikes--;
-    while (_n_spikes && _spikes[0] < {{source_start}}) { _spikes++; _n_spikes--; }
+    int _n_spikes = _spikes[{{_structure.n_source}}];
+    {% if _structure.n_pre != _structure.n_source %}
+    while (_n_spikes && _spikes[_n_spikes - 1] >= {{_structure.source_start + _structure.n_pre}}) _n_spikes--;
+    while (_n_spikes && _spikes[0] < {{_structure.source_start}}) { _spikes++; _n_spikes--; }
     {% endif %}
     if (_n_spikes == 0) return;
     {% block scalars %}

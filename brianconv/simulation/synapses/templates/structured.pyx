@@ -4,7 +4,7 @@
     cdef int32_t* _spikes = <int32_t*> {{_spikespace}}
     cdef int _n_spikes = _spikes[_n_source]
     cdef int _s, _k
-    {% if delay %}
+    {% if _structure.delay %}
     cdef int32_t* _now = <int32_t*> {{_history}} + {{_slot}}[0] * (_n_source + 1)
     for _s in range(_n_spikes):
         _now[_s] = _spikes[_s]
@@ -13,7 +13,7 @@
     _spikes = <int32_t*> {{_history}} + {{_slot}}[0] * (_n_source + 1)
     _n_spikes = _spikes[_n_source]
     {% endif %}
-    {% if n_pre != n_source %}
+    {% if _structure.n_pre != _structure.n_source %}
     while _n_spikes > 0 and _spikes[_n_spikes - 1] >= (_source_start + _n_pre):
         _n_spikes -= 1
     while _n_spikes > 0 and _spikes[0] < _source_start:

@@ -7,12 +7,12 @@
     {
         {% for k in range(together) %}
         const int _pre_{{k}} = _spikes[_first + {{k}}];
-        const int64_t _weights_{{k}} = (_pre_{{k}} - {{source_start}}) * {{n_post}};
+        const int64_t _weights_{{k}} = (_pre_{{k}} - {{_structure.source_start}}) * {{_structure.n_post}};
         {% endfor %}
         asm volatile("");  // or GCC merges the two loops, which is slower
-        for (int64_t _k = 0; _k < {{n_post}}; _k++)
+        for (int64_t _k = 0; _k < {{_structure.n_post}}; _k++)
         {
-            const int64_t _postsynaptic_idx = {{target_start}} + _k;
+            const int64_t _postsynaptic_idx = {{_structure.target_start}} + _k;
             const size_t _vectorisation_idx = _postsynaptic_idx;
             {% for k in range(together) %}
             {

@@ -100,8 +100,6 @@ def _record(model, training: np.ndarray, image: np.ndarray) -> None:
         spikes = recording.spikes_of(params.LAYER)
         traced = spikes.neuron == lively[0]
         fired = np.isin(np.arange(1, recording.n_steps + 1), spikes.step[traced])
-        schedule = spiking.scheme.schedule
-        values = {**spiking.parameters, **(schedule(spiking.parameters, spiking.depth) if schedule else {})}
         path = spiking.scheme.threshold_path
         assert path is not None
         arrays |= {
@@ -110,7 +108,7 @@ def _record(model, training: np.ndarray, image: np.ndarray) -> None:
             f"{k}/spike_neuron": spikes.neuron,
             f"{k}/v": recording.potentials[params.LAYER].values[0, :, 0],
             f"{k}/fired": fired,
-            f"{k}/threshold": path({name: by[params.LAYER] for name, by in values.items()}, fired),
+            f"{k}/threshold": path({name: by[params.LAYER] for name, by in spiking.shared_values.items()}, fired),
         }
     write_atomically(FOLDER / "recordings.npz", functools.partial(np.savez_compressed, **arrays))
 

@@ -13,17 +13,12 @@ from typing import Any
 
 import numpy as np
 from brian2 import Quantity, get_device, ms, prefs
-from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
-from brian2.codegen.runtime.cython_rt import CythonCodeObject
-from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.spikesource import SpikeSource
 from brian2.core.variables import Variables, VariableView
-from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.groups.group import CodeRunner, Group
 from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions, get_unit, have_same_dimensions
-from brian2.utils.stringtools import word_substitute
 
 from brianconv.conversion.geometry import (
     Convolution,
@@ -36,46 +31,11 @@ from brianconv.conversion.geometry import (
 )
 from brianconv.conversion.shared_kernel import OneToOneKernel, Runs, SharedKernel, share_weights
 from brianconv.errors import ParameterError, ShapeError
-from brianconv.simulation.pointers import array_pointers
+from brianconv.simulation.synapses.targets import CODE_OBJECTS, EVENT_INDICES
 
-PACKAGE = "brianconv.simulation.synapses"
 MOST_TOGETHER = 4  # spikes added in one pass over their common targets
 GEOMETRIES = (Dense, Convolution, TransposedConvolution, OneToOne, MaxPooling, Reshape)
 WRITES_WEIGHT = re.compile(r"(?:^|[;\n])\s*w\s*[-+*/%]{0,2}=(?!=)")
-EVENT_INDICES = ("_presynaptic_idx", "_postsynaptic_idx", "_kernel_idx")
-
-
-class StructuredCPPStandaloneCodeObject(CPPStandaloneCodeObject):
-    """C++ standalone code object that knows the templates of structured synapses."""
-
-    templater = CPPStandaloneCodeObject.templater.derive(PACKAGE, env_globals={"array_pointers": array_pointers})
-
-
-class StructuredCythonCodeObject(CythonCodeObject):
-    """Cython code object that knows the templates of structured synapses."""
-
-    templater = CythonCodeObject.templater.derive(PACKAGE)
-
-
-class StructuredNumpyCodeGenerator(NumpyCodeGenerator):
-    """Takes the indices of one event after the other where statements cannot be vectorised."""
-
-    class_name = "numpy"
-
-    def vectorise_code(self, *args: Any, **kwds: Any) -> list[str]:
-        lines = super().vectorise_code(*args, **kwds)
-        if lines[0] == "_full_idx = _idx":
-            lines[3:3] = [f"    {name} = _all{name.removesuffix('_idx')}[_idx]" for name in EVENT_INDICES]
-        return lines
-
-    def conditional_write(
-        self, line: str, stmt: Any, variables: Any, conditional_write_vars: Mapping[str, str], created_vars: Any
-    ) -> str:
-        line = super().conditional_write(line, stmt, variables, conditional_write_vars, created_vars)
-        if stmt.var not in conditional_write_vars:
-            return line
-        condition = conditional_write_vars[stmt.var]  # such as not_refractory: one value an event
-        return word_substitute(line, {name: f"{name}[{condition}]" for name in EVENT_INDICES})
 
 
 class KernelView(VariableView):
@@ -91,20 +51,6 @@ class KernelView(VariableView):
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.variable.size,)
-
-
-class StructuredNumpyCodeObject(NumpyCodeObject):
-    """NumPy code object that knows the templates of structured synapses."""
-
-    templater = NumpyCodeObject.templater.derive(PACKAGE)
-    generator_class = StructuredNumpyCodeGenerator
-
-
-CODE_OBJECTS = {
-    CPPStandaloneCodeObject: StructuredCPPStandaloneCodeObject,
-    CythonCodeObject: StructuredCythonCodeObject,
-    NumpyCodeObject: StructuredNumpyCodeObject,
-}
 
 
 class StructuredSynapses(Group, CodeRunner):

@@ -43,16 +43,23 @@ def small_cnn() -> nn.Sequential:
 def train(images: np.ndarray, labels: np.ndarray) -> nn.Sequential:
     """Train the small CNN for some seconds and return it."""
     torch.manual_seed(SEED)
-    x, y = torch.from_numpy(images), torch.from_numpy(labels)
     model = small_cnn()
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    for _ in range(EPOCHS):
-        for batch in torch.randperm(len(x)).split(BATCH_SIZE):
+    fit(model, images, labels, EPOCHS, BATCH_SIZE, LEARNING_RATE)
+    return model.eval()
+
+
+def fit(
+    model: nn.Module, images: np.ndarray, labels: np.ndarray, epochs: int, batch_size: int, learning_rate: float
+) -> None:
+    """Train a classifier in place with Adam."""
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    for _ in range(epochs):
+        for batch in torch.randperm(len(x)).split(batch_size):
             loss = functional.cross_entropy(model(x[batch]), y[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return model.eval()
 
 
 def run_demo(out: str | Path) -> dict[str, object]:

@@ -7,6 +7,7 @@ Each function draws into a figure and returns it; nothing is shown or written. C
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -147,8 +148,7 @@ def plot_potentials(
 
 def _values(recording: Recording, spiking: SpikingNetwork, layer: str) -> dict[str, float]:
     """Values of the parameters of a layer in the run of a recording, with what the code's schedule makes of them."""
-    schedule = spiking.scheme.schedule
-    of_run = {**recording.parameters, **(schedule(recording.parameters, spiking.depth) if schedule else {})}
+    of_run = replace(spiking, parameters=recording.parameters).shared_values
     return {name: by_population[layer] for name, by_population in of_run.items()}
 
 

@@ -18,6 +18,7 @@ import psutil
 from tqdm.auto import tqdm
 
 from brianconv.analysis.benchmark import plot_benchmark, plt
+from brianconv.bench.workload import N_STEPS
 from brianconv.errors import BrianconvError, SimulationError
 from brianconv.files import writable_folder, write_atomically, write_json
 
@@ -100,7 +101,7 @@ def _result(measured: dict[str, Any], specification: Mapping[str, Any]) -> dict[
     ms = {name: measured[name].get("ms_per_image") for name in NAMES}
     return {
         "network": specification["model"] or "Net 1 of Hwang et al. (2021), trained on enlarged digits",
-        "n_steps": 50,
+        "n_steps": N_STEPS,
         "n_images": specification["images"],
         "repeats": specification["repeats"],
         "threads": 1,

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from brianconv import datasets
 from brianconv.conversion.weights import load_model
+from brianconv.demo import fit
 from brianconv.spiking import SpikingNetwork, convert
 
 N_STEPS = 50
@@ -78,7 +79,8 @@ def from_digits(folder: Path, n_images: int, width: float = 1.0) -> Workload:
     if path.exists():
         model.load_state_dict(load_file(path))
     else:
-        _train(model, enlarged(training.images), training.labels)
+        torch.manual_seed(0)
+        fit(model, enlarged(training.images), training.labels, EPOCHS, BATCH_SIZE, LEARNING_RATE)
         folder.mkdir(parents=True, exist_ok=True)
         save_file(model.state_dict(), path)
     name = f"Net 1 of Hwang et al. (2021), width {width:g}, on digits"
@@ -89,18 +91,6 @@ def enlarged(images: np.ndarray) -> np.ndarray:
     """Enlarge 8 x 8 digits to 20 x 20 within 28 x 28 pixels, as MNIST lays them out."""
     large = functional.interpolate(torch.from_numpy(images), size=20, mode="bilinear")
     return functional.pad(large.clamp(0, 1), (4,) * 4).numpy()
-
-
-def _train(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> None:
-    torch.manual_seed(0)
-    x, y = torch.from_numpy(images), torch.from_numpy(labels)
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    for _ in range(EPOCHS):
-        for batch in torch.randperm(len(x)).split(BATCH_SIZE):
-            loss = functional.cross_entropy(model(x[batch]), y[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
 
 
 def _converted(name: str, model: nn.Module, training: np.ndarray, images: np.ndarray) -> Workload:

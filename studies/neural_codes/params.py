@@ -19,11 +19,3 @@ ROWS = {
 DRAWN = ("rate", "phase, K = 8", "burst", "ttfs, T = 20")  # one of each kind
 LAYER = "conv2"
 RASTER_NEURONS = 80
-
-# Park et al. (2020), Table II, MNIST, on another network (12c5-2s-64c5-2s-10): accuracy (%), steps, spikes an image
-PAPER = {
-    "rate": (99.10, 200, 100_000),
-    "phase": (99.20, 16, 3_000_000),
-    "burst": (99.25, 87, 251_000),
-    "T2FSNN": (99.33, 40, 2_000),
-}

@@ -401,7 +401,7 @@ class StructuredSynapses(Group, CodeRunner):
             slot[0] = (slot[0] + 1) % (self.delay_steps + 1)
             spikespace = history[slot[0]]
         spikes = spikespace[: spikespace[-1]]
-        start = self._offsets["source_start"]
+        start = self.constants["source_start"]
         return spikes[(spikes >= start) & (spikes < start + len(self.source))]
 
     def events(self, spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

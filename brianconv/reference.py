@@ -15,12 +15,44 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from brianconv.conversion.geometry import Convolution, Dense, Geometry, OneToOne, TransposedConvolution
+from brianconv.coding import random_numbers
+from brianconv.coding.membrane import Membrane
+from brianconv.coding.neurons import RELAY
+from brianconv.conversion.geometry import (
+    Convolution,
+    Dense,
+    Geometry,
+    MaxPooling,
+    OneToOne,
+    TransposedConvolution,
+    channels_last,
+)
 from brianconv.conversion.graph import INPUT, Connection
 from brianconv.errors import ParameterError
 from brianconv.spiking import SpikingNetwork, tolerance
 
 Stepped = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a population of neurons is told.
+
+    Attributes
+    ----------
+    parameters : mapping of str to float
+    membrane : Membrane
+    relative_tolerance : float
+    is_input : bool
+    place : array of int, shape (n_neurons,)
+        Index of each neuron in the Brian2 population, on which random numbers depend.
+    """
+
+    parameters: Mapping[str, float]
+    membrane: Membrane
+    relative_tolerance: float
+    is_input: bool
+    place: np.ndarray
 
 
 class Neurons:
@@ -33,14 +65,17 @@ class Neurons:
         Pixels or biases.
     """
 
-    def __init__(
-        self, drive: torch.Tensor, parameters: Mapping[str, float], relative_tolerance: float, is_input: bool
-    ) -> None:
+    def __init__(self, drive: torch.Tensor, setting: Setting) -> None:
         self.drive = drive
-        self.parameters = parameters
-        self.share = 1 - relative_tolerance  # of a threshold that has to be reached
-        self.v = torch.full_like(drive, parameters.get("v_init", 0.0))
-        self.is_input = is_input
+        self.setting = setting
+        self.parameters = setting.parameters
+        self.share = 1 - setting.relative_tolerance  # of a threshold that has to be reached
+        self.v = torch.full_like(drive, setting.parameters.get("v_init", 0.0))
+        self.is_input = setting.is_input
+        self.resting = torch.zeros_like(drive)  # steps in which a neuron cannot fire
+        tau_m = setting.membrane.tau_m
+        self.decay = 1.0 if tau_m is None else math.exp(-1 / tau_m)
+        self.gain = 1.0 if tau_m is None else tau_m * (1 - self.decay)
         self.start()
 
     def start(self) -> None:
@@ -59,9 +94,28 @@ class Neurons:
         self.v = reached
         return torch.zeros_like(reached), reached, torch.zeros_like(reached)
 
+    def charge(self, t: int) -> torch.Tensor | float:
+        """Return the charge of a step that does not come from spikes."""
+        return self.drive
+
     def integrated(self, arriving: torch.Tensor, t: int) -> torch.Tensor:
         """Return the potential after integration."""
-        return self.v + arriving + self.drive
+        return self.v * self.decay + (self.charge(t) + self.noise(t)) * self.gain + arriving
+
+    def noise(self, t: int) -> torch.Tensor | float:
+        """Return the noise of a step."""
+        membrane = self.setting.membrane
+        if not membrane.noise:
+            return 0.0
+        drawn = random_numbers.normal(membrane.noise_seed, np.arange(len(self.v))[:, None], t, self.setting.place)
+        return membrane.noise * torch.as_tensor(drawn).to(self.v.dtype)
+
+    def fires(self, condition: torch.Tensor) -> torch.Tensor:
+        """Return which neurons fire: those of a condition that are not refractory."""
+        fired = condition & (self.resting == 0)
+        rest = torch.full_like(self.resting, self.setting.membrane.refractory)
+        self.resting = torch.where(fired, rest, (self.resting - 1).clamp(min=0))
+        return fired
 
 
 class IntegrateAndFire(Neurons):
@@ -70,7 +124,7 @@ class IntegrateAndFire(Neurons):
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         before = self.integrated(arriving, t)
         threshold = self.parameters["v_threshold"]
-        spikes = (before >= threshold * self.share).to(before.dtype)
+        spikes = self.fires(before >= threshold * self.share).to(before.dtype)
         self.v = before - spikes * threshold
         return spikes, before, spikes
 
@@ -81,12 +135,12 @@ class WeightedSpikes(Neurons):
     def omega(self, t: int) -> float:
         return 0.5 ** ((t - 1) % int(self.parameters["n_phases"]) + 1)
 
-    def integrated(self, arriving: torch.Tensor, t: int) -> torch.Tensor:
-        return self.v + arriving + self.drive * self.omega(t)
+    def charge(self, t: int) -> torch.Tensor:
+        return self.drive * self.omega(t)
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         before, omega = self.integrated(arriving, t), self.omega(t)
-        spikes = (before >= omega * self.share).to(before.dtype)
+        spikes = self.fires(before >= omega * self.share).to(before.dtype)
         self.v = before - spikes * omega
         return spikes, before, spikes * omega
 
@@ -103,6 +157,14 @@ class BinaryDigits(WeightedSpikes):
         return spikes, left.to(self.drive.dtype) / 2**k, spikes * self.omega(t)
 
 
+class BinaryDigitsPerStep(BinaryDigits):
+    """Binary digits whose sum over a period is the value of every step of it."""
+
+    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
+        spikes, left, carried = super().step(arriving, t)
+        return spikes, left, carried * int(self.parameters["n_phases"])
+
+
 class Bursting(Neurons):
     """Park et al. (2019): the threshold doubles with every spike in succession."""
 
@@ -113,7 +175,7 @@ class Bursting(Neurons):
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         before = self.integrated(arriving, t)
         worth = self.burst * self.parameters["v_threshold"]
-        fired = before >= worth * self.share
+        fired = self.fires(before >= worth * self.share)
         spikes = fired.to(before.dtype)
         self.v = before - spikes * worth
         self.burst = torch.where(fired, self.burst * self.parameters["beta"], torch.ones_like(worth))
@@ -127,8 +189,8 @@ class FirstSpike(Neurons):
         self.v = self.drive.clone() if self.is_input else self.v + self.drive
         self.fired = torch.zeros_like(self.v, dtype=torch.bool)
 
-    def integrated(self, arriving: torch.Tensor, t: int) -> torch.Tensor:
-        return self.v + arriving
+    def charge(self, t: int) -> float:
+        return 0.0
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         self.v = self.integrated(arriving, t)
@@ -142,6 +204,52 @@ class FirstSpike(Neurons):
         return spikes, self.v, spikes * kernel
 
 
+class LastChance(Neurons):
+    """One spike, when the growing threshold is about to exceed the potential."""
+
+    def start(self) -> None:
+        self.v = self.drive.clone() if self.is_input else self.v + self.drive
+
+    def charge(self, t: int) -> float:
+        return 0.0
+
+    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
+        self.v = self.integrated(arriving, t)
+        p, elapsed = self.parameters, t - self.parameters["fire_start"]
+        if not 0 <= elapsed < p["window"]:
+            return torch.zeros_like(self.v), self.v, torch.zeros_like(self.v)
+        last = elapsed == p["window"] - 1
+        kernel, following = (math.exp((elapsed + ahead - p["window"] + 1) / p["tau"]) for ahead in (0, 1))
+        limit = math.inf if last else p["theta_0"] * following * self.share
+        spikes = ((self.v >= p["theta_0"] * kernel * self.share) & (self.v < limit)).to(self.v.dtype)
+        return spikes, self.v, spikes * kernel
+
+
+class LeakyLimited(Neurons):
+    """Datta et al. (2021), Eqs. 6 to 8, with a limit on the number of spikes."""
+
+    def start(self) -> None:
+        self.v = self.v * self.parameters["v_threshold"]
+        self.above = torch.zeros_like(self.v)
+        self.count = torch.zeros_like(self.v)
+
+    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
+        p = self.parameters
+        self.v = p["leak"] * self.v + self.drive + self.noise(t) + arriving - p["v_threshold"] * self.above
+        over = self.v > p["v_threshold"] * (2 - self.share)
+        spikes = self.fires(over & (self.count < p["spike_limit"])).to(self.v.dtype)
+        self.count = self.count + spikes
+        self.above = spikes
+        return spikes, self.v, spikes
+
+
+class Accumulator(Neurons):
+    """Datta et al. (2021), Eq. 9."""
+
+    def start(self) -> None:
+        self.v = self.v * self.parameters["v_threshold"]
+
+
 class Pixels(Neurons):
     """Pixels that multiply weights in every step."""
 
@@ -149,13 +257,76 @@ class Pixels(Neurons):
         return (self.drive != 0).to(self.drive.dtype), self.drive, self.drive
 
 
+class PoissonPixels(Neurons):
+    """Pixels that fire at random."""
+
+    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
+        images = np.arange(len(self.drive))[:, None]
+        drawn = random_numbers.uniform(self.parameters["seed"], images, t, self.setting.place)
+        spikes = (torch.as_tensor(drawn) < self.drive.abs()).to(self.drive.dtype)
+        return spikes, self.drive, spikes * self.drive.sign()
+
+
+class SingleSpikePixels(Neurons):
+    """Datta et al. (2021), Eq. 4 without the analog step."""
+
+    def start(self) -> None:
+        p = self.parameters
+        exact = p["window"] + (2 - p["window"]) * (self.drive - p["pixel_low"]) / (p["pixel_high"] - p["pixel_low"])
+        self.spike_step = torch.floor(exact + 0.5 + (1 - self.share) / 100)
+
+    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
+        spikes = ((self.spike_step == t) & (t > 1)).to(self.drive.dtype)
+        return spikes, self.drive, spikes
+
+
+class HybridPixels(SingleSpikePixels):
+    """Datta et al. (2021), Eqs. 4 and 5."""
+
+    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
+        if t == 1:
+            return (self.drive != 0).to(self.drive.dtype), self.drive, self.drive
+        return super().step(arriving, t)
+
+
+class Relay(Neurons):
+    """Maximum pooling: passes what the input with the largest sum so far sends."""
+
+    def __init__(self, drive: torch.Tensor, setting: Setting, pooling: MaxPooling) -> None:
+        super().__init__(drive, setting)
+        self.pooling = pooling
+        self.total = torch.zeros(len(drive), *pooling.input_shape, dtype=drive.dtype)
+
+    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
+        carried = arriving.reshape(self.total.shape)
+        self.total = self.total + carried.abs()
+        rows, columns = self.pooling.padding
+        padded = functional.pad(self.total, (columns, columns, rows, rows), value=-math.inf)
+        sums, values = (
+            functional.unfold(x, self.pooling.kernel_size, stride=self.pooling.stride).reshape(
+                len(x), x.shape[1], math.prod(self.pooling.kernel_size), -1
+            )
+            for x in (padded, functional.pad(carried, (columns, columns, rows, rows)))
+        )
+        leader = sums.argmax(dim=2, keepdim=True)  # the first one if several are equal
+        passed = values.gather(2, leader).reshape(len(self.v), -1)
+        return (passed != 0).to(passed.dtype), passed, passed
+
+
 NEURONS: dict[str, type[Neurons]] = {
     "integrate_and_fire": IntegrateAndFire,
     "weighted_spikes": WeightedSpikes,
     "binary_digits": BinaryDigits,
+    "binary_digits_per_step": BinaryDigitsPerStep,
     "bursting": Bursting,
     "first_spike": FirstSpike,
+    "last_chance": LastChance,
+    "leaky_limited": LeakyLimited,
+    "accumulator": Accumulator,
     "pixel": Pixels,
+    "poisson_pixel": PoissonPixels,
+    "single_spike_pixel": SingleSpikePixels,
+    "hybrid_pixel": HybridPixels,
 }
 
 
@@ -204,13 +375,13 @@ def simulate_reference(
     sent: dict[str, torch.Tensor] = {}
     for t in range(1, n_steps + 1):
         for name, model in neurons.items():
-            arriving = torch.zeros_like(model.v)
+            arriving: torch.Tensor | float = 0.0
             for connection in [] if name == INPUT else spiking.graph.layer(name).connections:
                 queue = in_flight[name, connection.source]
                 queue.append(_transmit(connection, carried[connection.source]))
                 arriving = arriving + queue.popleft()
             fires = name != spiking.output or spiking.scheme.readout.fires
-            fired, before, carried[name] = (model.step if fires else model.silent)(arriving, t)
+            fired, before, carried[name] = (model.step if fires else model.silent)(torch.as_tensor(arriving), t)
             sent[name] = sent.get(name, 0.0) + carried[name] if fires else before
             spikes[name].append(fired)
             potentials[name].append(before)
@@ -224,9 +395,12 @@ def simulate_reference(
 def _neurons(
     spiking: SpikingNetwork, name: str, images: np.ndarray, real: torch.dtype, relative_tolerance: float
 ) -> Neurons:
-    model = spiking.neurons[name]
-    original = spiking.scheme.encoding.neuron if name == INPUT else spiking.scheme.neuron
-    if model != original or model.name not in NEURONS:
+    model, readout = spiking.neurons[name], spiking.scheme.readout
+    hidden = (readout.neuron if name == spiking.output else None) or spiking.scheme.neuron
+    pooling = spiking.graph.layer(name).connections[0].chain[-1] if name != INPUT else None
+    original = spiking.scheme.encoding.neuron if name == INPUT else hidden
+    known = model == RELAY if isinstance(pooling, MaxPooling) else model == original and model.name in NEURONS
+    if not known:
         raise ParameterError(
             f"population {name!r} has neurons ({model.name}) for which there is no torch reference: "
             f"there is one for {', '.join(NEURONS)} with unchanged equations"
@@ -235,8 +409,14 @@ def _neurons(
         images if name == INPUT else np.broadcast_to(spiking.graph.layer(name).bias, _batched(spiking, name, images))
     )
     drive = torch.as_tensor(np.array(values, dtype=np.float64)).reshape(len(images), -1).to(real)
-    parameters = {key: by_population[name] for key, by_population in spiking.shared_values.items()}
-    return NEURONS[model.name](drive, parameters, relative_tolerance, name == INPUT)
+    setting = Setting(
+        {key: by_population[name] for key, by_population in spiking.shared_values.items() if name in by_population},
+        spiking.membranes.get(name, Membrane()),
+        relative_tolerance,
+        name == INPUT,
+        np.argsort(channels_last(spiking.graph.shapes[name])),
+    )
+    return Relay(drive, setting, pooling) if isinstance(pooling, MaxPooling) else NEURONS[model.name](drive, setting)
 
 
 def _batched(spiking: SpikingNetwork, name: str, images: np.ndarray) -> tuple[int, ...]:
@@ -250,14 +430,17 @@ def _silent_delays(
     queues = {}
     for layer in spiking.graph.layers:
         for connection in layer.connections:
-            silence = torch.zeros(n_images, layer.n_neurons, dtype=real)
+            n_arriving = int(np.prod(connection.input_shape)) if layer.is_pooling else layer.n_neurons
+            silence = torch.zeros(n_images, n_arriving, dtype=real)
             delay = spiking.synaptic_delay.get(layer.name, 0)
             queues[layer.name, connection.source] = deque([silence] * delay)
     return queues
 
 
 def _transmit(connection: Connection, spikes: torch.Tensor) -> torch.Tensor:
-    """Weighted sum of spikes at the postsynaptic neurons, without biases."""
+    """Weighted sum of spikes at the postsynaptic neurons, without biases; the spikes themselves for max pooling."""
+    if isinstance(connection.chain[-1], MaxPooling):
+        return spikes
     x = spikes.reshape(len(spikes), *connection.input_shape)
     for geometry in connection.chain:
         x = _apply(geometry, x)

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv.coding import find_scheme, resolve_parameters
+from brianconv.coding.membrane import Membrane, with_membrane
+from brianconv.coding.neurons import RELAY
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, NeuronModel
+from brianconv.coding.units import Millivolts, in_volts, statements_in_volts
 from brianconv.conversion.graph import INPUT, LayerGraph
 from brianconv.conversion.normalization import NormalizedNetwork, check_images, normalize
-from brianconv.errors import ParameterError, ShapeError, UnknownLayerError
+from brianconv.conversion.quantization import quantize_weights
+from brianconv.errors import ParameterError, ShapeError, UnknownLayerError, UnsupportedLayerError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +37,7 @@ skip                          : integer (shared, constant)
 INPUT_EQUATIONS = """
 pixel                         : 1
 """
-HOLD = "v = int(step > skip) * v + int(step <= skip) * v_init"
+START = re.compile(r"^\s*v\s*=\s*(.+?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,12 @@ class SpikingNetwork:
         The model of each population, the input first; change it with `change_neurons`.
     synaptic_delay : mapping of str to int
         Delay in steps of the connections that end at a layer.
+    membranes : mapping of str to Membrane
+        Leak, refractory period and noise of populations that have them; see `with_membrane`.
+    units : Millivolts or None
+        Potentials in volts instead of normalised activations; see `in_millivolts`.
+    notes : tuple of str
+        What a reader should know of the conversion.
     """
 
     normalized: NormalizedNetwork
@@ -58,6 +68,9 @@ class SpikingNetwork:
     parameters: Mapping[str, Mapping[str, float]]
     neurons: Mapping[str, NeuronModel]
     synaptic_delay: Mapping[str, int] = field(default_factory=dict)
+    membranes: Mapping[str, Membrane] = field(default_factory=dict)
+    units: Millivolts | None = None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.graph.shapes.items())
@@ -86,7 +99,7 @@ class SpikingNetwork:
         Parameters
         ----------
         layers : str, sequence of str or None
-            Populations to change; None for all but the input.
+            Populations to change; None for all but the input and those that pool.
         **changes
             Fields of NeuronModel: equations, method, threshold, reset, on_image, on_pre, refractory, namespace.
 
@@ -95,15 +108,56 @@ class SpikingNetwork:
         UnknownLayerError, ParameterError
             If a layer or a field does not exist.
         """
-        names = [layers] if isinstance(layers, str) else list(self.populations[1:] if layers is None else layers)
-        for name in names:
-            self.check_population(name)
+        names = self._chosen(layers)
         unknown = [key for key in changes if key not in NeuronModel.__dataclass_fields__]
         if unknown:
             fields = ", ".join(NeuronModel.__dataclass_fields__)
             raise ParameterError(f"a neuron model has no {unknown[0]!r}; it has {fields}")
         changed = {name: replace(self.neurons[name], **changes) for name in names}
         return replace(self, neurons={**self.neurons, **changed})
+
+    def _chosen(self, layers: str | Sequence[str] | None) -> list[str]:
+        if layers is None:
+            return [layer.name for layer in self.graph.layers if not layer.is_pooling]
+        names = [layers] if isinstance(layers, str) else list(layers)
+        for name in names:
+            self.check_population(name)
+        return names
+
+    def with_membrane(self, layers: str | Sequence[str] | None = None, **properties: Any) -> SpikingNetwork:
+        """Return a copy in which the membranes of some layers leak, rest after a spike, or are noisy.
+
+        Parameters
+        ----------
+        layers : str, sequence of str or None
+            Populations to change; None for all but the input and those that pool.
+        **properties
+            Fields of Membrane: tau_m (steps), refractory (steps), noise (normalised activations), noise_seed.
+
+        Raises
+        ------
+        UnknownLayerError, ParameterError
+            If a layer or a property does not exist, or the neurons cannot have it.
+        """
+        unknown = [key for key in properties if key not in Membrane.__dataclass_fields__]
+        if unknown:
+            raise ParameterError(f"a membrane has no {unknown[0]!r}; it has {', '.join(Membrane.__dataclass_fields__)}")
+        names = self._chosen(layers)
+        changed = {name: replace(self.membranes.get(name, Membrane()), **properties) for name in names}
+        spiking = replace(self, membranes={**self.membranes, **changed})
+        for name in names:
+            spiking.model(name)  # refuses what cannot be
+        return spiking
+
+    def in_millivolts(self, v_rest: float = -70.0, v_threshold: float = -50.0) -> SpikingNetwork:
+        """Return the same network with potentials in volts; weights are postsynaptic potentials. The spikes are the same.
+
+        Parameters
+        ----------
+        v_rest, v_threshold : float
+            In mV: the potentials that stand for 0 and for an activation of 1, the threshold of rate coding.
+        """
+        return replace(self, units=Millivolts(v_rest, v_threshold))
 
     def with_parameters(self, **given: object) -> SpikingNetwork:
         """Return a copy with other values of the code's parameters, such as ``v_init=0.4``."""
@@ -118,38 +172,93 @@ class SpikingNetwork:
 
     def model(self, population: str) -> NeuronModel:
         """Return the complete model of a population, with what makes it the input or the output."""
-        model = self.neurons[population]
+        model, readout = self.neurons[population], self.scheme.readout
+        if population == self.output and not readout.fires:
+            model = replace(model, threshold=NEVER, reset="")
+        if population in self.membranes:
+            model = with_membrane(model, self.membranes[population])
+        if self.units and self.is_biological(population):
+            model = in_volts(model)
         if population == INPUT:
-            return _extended(model, INPUT_EQUATIONS, "", self.scheme.encoding.on_image)
+            model = _extended(model, INPUT_EQUATIONS, "", self.scheme.encoding.on_image)
         if population == self.output:
-            readout = self.scheme.readout
-            if not readout.fires:
-                model = replace(model, threshold=NEVER, reset="")
-            equations = OUTPUT_EQUATIONS + readout.equations
-            if not re.search(r"^\s*step\s*:", model.equations, re.MULTILINE):
-                equations = STEP_EQUATION + equations
-            return _extended(model, equations, readout.on_spike, readout.on_image)
+            model = _extended(model, OUTPUT_EQUATIONS + readout.equations, readout.on_spike, readout.on_image)
+            if not _has_variable(model, "step"):
+                model = replace(model, equations=_joined(STEP_EQUATION, model.equations))
+        longest = self.longest_delay(population)
+        if longest and model.carries != "1":
+            model = _with_delay_line(model, longest)
         return model
+
+    def is_biological(self, population: str) -> bool:
+        """Whether a population has membranes, unlike pixels and relays."""
+        return population != INPUT and self.neurons[population].name != RELAY.name
+
+    def longest_delay(self, population: str) -> int:
+        """Return the longest delay, in steps, of the spikes that leave a population."""
+        return max((self.synaptic_delay.get(layer.name, 0) for layer in self.graph.targets(population)), default=0)
+
+    def on_pre(self, population: str, target: str) -> str:
+        """Return what a spike of a population does to the neurons of a target layer when it arrives."""
+        model, delay = self.neurons[population], self.synaptic_delay.get(target, 0)
+        if delay and model.carries != "1":
+            return replace(model, carries=f"sent_{delay}", on_pre="").on_pre
+        return model.on_pre
+
+    def delay_line(self, population: str) -> str:
+        """Return the statements that keep what the spikes of a population carry until they arrive; '' if not needed."""
+        longest, carries = self.longest_delay(population), self.neurons[population].carries
+        if not longest or carries == "1":
+            return ""
+        shifted = [f"sent_{k} = sent_{k - 1}" for k in range(longest, 0, -1)]
+        return "\n".join([*shifted, f"sent_0 = {carries}"])
+
+    @property
+    def hold(self) -> str:
+        """Statement that keeps the output at its initial potential while it is skipped."""
+        start = START.search(self.neurons[self.output].on_image)
+        value = start[1] if start else "0"
+        if self.units:
+            value = statements_in_volts(f"v = {value}").partition("=")[2].strip()
+        return f"v = int(step > skip) * v + int(step <= skip) * ({value})"
+
+    @property
+    def evaluate(self) -> str:
+        """Statements that set the score at the end of every step."""
+        code = self.scheme.readout.evaluate
+        return statements_in_volts(code) if self.units else code
 
     @cached_property
     def depth(self) -> dict[str, int]:
         """Number of layers in front of each population; that of the input is 0."""
         depth = {INPUT: 0}
         for layer in self.graph.layers:
-            depth[layer.name] = 1 + max(depth[connection.source] for connection in layer.connections)
+            own = 0 if layer.is_pooling else 1  # pooling passes spikes on at once
+            depth[layer.name] = own + max(depth[connection.source] for connection in layer.connections)
         return depth
 
     @property
     def default_steps(self) -> int:
         """Length of an image in steps unless the user says otherwise."""
-        steps = self.scheme.default_steps
-        return steps if isinstance(steps, int) else steps(self.parameters, self.depth)
+        steps, more = self.scheme.default_steps, self.scheme.readout.more_steps
+        needed = steps if isinstance(steps, int) else steps(self.parameters, self.depth)
+        return needed + (more({name: by[self.output] for name, by in self.parameters.items()}) if more else 0)
 
     @property
     def shared_values(self) -> dict[str, Mapping[str, float]]:
         """Values of the code's parameters and of what its schedule makes of them, by population."""
         schedule = self.scheme.schedule
-        return {**self.parameters, **(schedule(self.parameters, self.depth) if schedule else {})}
+        of_membranes: dict[str, dict[str, float]] = {}
+        for population, membrane in self.membranes.items():
+            for name, value in membrane.shared_values.items():
+                of_membranes.setdefault(name, {})[population] = value
+        of_units = self.units.shared_values if self.units else {}
+        return {
+            **self.parameters,
+            **(schedule(self.parameters, self.depth) if schedule else {}),
+            **of_membranes,
+            **{name: dict.fromkeys(self.populations, value) for name, value in of_units.items()},
+        }
 
     def describe(self, layer: str | None = None) -> str:
         """Return what the neurons of each layer do within a step, in the order in which it happens, as text."""
@@ -160,18 +269,19 @@ class SpikingNetwork:
 
     def _describe(self, name: str) -> str:
         model, shape = self.model(name), self.graph.shapes[name]
-        values = {p: by_population[name] for p, by_population in self.shared_values.items()} | dict(model.namespace)
+        values = {p: by[name] for p, by in self.shared_values.items() if name in by and _has_variable(model, p)}
+        values |= dict(model.namespace)
         lines = [
             f"{name}: {' x '.join(map(str, shape))} = {int(np.prod(shape))} neurons ({model.name})",
             *_section("first step of an image", model.on_image),
             *_section(f"integrate ({model.method})", model.equations),
-            *_section("hold until the readout begins", HOLD if name == self.output else ""),
+            *_section("hold until the readout begins", self.hold if name == self.output else ""),
             *_section("threshold", model.threshold if model.threshold != NEVER else "none: it does not fire"),
             *_section("refractory", model.refractory or ""),
             *[line for c in self._outgoing(name) for line in c],
             *_section("reset", model.reset),
-            *_section("evaluate", self.scheme.readout.evaluate if name == self.output else ""),
-            "  with " + ", ".join(f"{key} = {value}" for key, value in values.items()),
+            *_section("evaluate", self.evaluate if name == self.output else ""),
+            *(["  with " + ", ".join(f"{key} = {value:g}" for key, value in values.items())] if values else []),
         ]
         return "\n".join(lines)
 
@@ -182,8 +292,18 @@ class SpikingNetwork:
                 if connection.source == name:
                     delay = self.synaptic_delay.get(layer.name, 0)
                     title = f"spikes to {layer.name}, {connection.n_synapses:,} synapses, delay {delay} steps"
-                    described.append(_section(title, self.neurons[name].on_pre))
+                    described.append(_section(title, "gate: " * layer.is_pooling + self.on_pre(name, layer.name)))
         return described
+
+
+def _has_variable(model: NeuronModel, name: str) -> bool:
+    return bool(re.search(rf"^\s*{name}\s*[:=]", model.equations, re.MULTILINE))
+
+
+def _with_delay_line(model: NeuronModel, longest: int) -> NeuronModel:
+    """Give a model the variables that keep what its spikes carry until the last of them has arrived."""
+    variables = "\n".join(f"sent_{k} : 1" for k in range(longest + 1))
+    return replace(model, equations=_joined(model.equations, variables))
 
 
 def _extended(model: NeuronModel, equations: str, on_spike: str, on_image: str) -> NeuronModel:
@@ -210,10 +330,17 @@ def convert(
     calibration_images: np.ndarray | None = None,
     *,
     coding: str | CodingScheme = "rate",
-    normalization: str = "percentile",
+    encoding: str | None = None,
+    readout: str | None = None,
+    normalization: str | None = None,
     percentile: float = 99.9,
     per: str = "layer",
+    weight_bits: int | None = None,
     synaptic_delay: int | Mapping[str, int] = 0,
+    tau_m: float | None = None,
+    refractory: int = 0,
+    noise: float = 0.0,
+    noise_seed: int = 0,
     input_shape: tuple[int, ...] | None = None,
     **parameters: object,
 ) -> SpikingNetwork:
@@ -228,13 +355,20 @@ def convert(
         ``normalization="none"``; then `input_shape` is needed.
     coding : str or CodingScheme
         Name of a neural code, or one of your own.
-    normalization : {"percentile", "max", "none"}
+    encoding, readout : str, optional
+        Another input encoding or readout of the code, such as ``coding="burst", encoding="phase"``.
+    normalization : {"percentile", "max", "none"}, optional
+        The code's own otherwise.
     percentile : float
         In (0, 100], for ``normalization="percentile"``.
     per : {"layer", "channel"}
         One scale a layer or one a channel.
+    weight_bits : int, optional
+        Round the weights of each connection to so many bits, sign included.
     synaptic_delay : int or mapping of layer name to int
         Delay in steps of the synapses that end at a layer; 0 means that a spike crosses all layers within a step.
+    tau_m, refractory, noise, noise_seed
+        Leak, refractory period and noise of the membranes of all layers; see `SpikingNetwork.with_membrane`.
     input_shape : tuple of int, optional
         Shape of one image; taken from the calibration images otherwise.
     **parameters
@@ -254,18 +388,48 @@ def convert(
     from brianconv.conversion.from_torch import extract_graph
 
     scheme = find_scheme(coding)
+    scheme = scheme if encoding is None else scheme.with_encoding(encoding)
+    scheme = scheme if readout is None else scheme.with_readout(readout)
+    normalization = scheme.normalization if normalization is None else normalization
     if calibration_images is not None:
         calibration_images = np.asarray(calibration_images)
         shape = tuple(calibration_images.shape[1:])
         if input_shape is not None and tuple(input_shape) != shape:
             raise ShapeError(f"input_shape is {tuple(input_shape)}, but calibration images have shape {shape}")
         input_shape = shape
-        check_images(calibration_images, shape, "calibration images")
+        check_images(calibration_images, shape, "calibration images", scheme.encoding.bounded)
     if not input_shape:
         raise ParameterError("pass calibration_images, or input_shape together with normalization='none'")
     graph = extract_graph(model, tuple(input_shape))
-    normalized = normalize(graph, calibration_images, normalization, percentile, per)
-    return from_normalized(normalized, scheme, synaptic_delay, **parameters)
+    _check_delay(scheme, synaptic_delay)
+    normalized = normalize(graph, calibration_images, normalization, percentile, per, scheme.encoding.bounded)
+    if weight_bits is not None:
+        normalized = replace(normalized, graph=quantize_weights(normalized.graph, weight_bits))
+    if scheme.measured_threshold is not None and "v_threshold" not in parameters:
+        parameters["v_threshold"] = _measured_thresholds(normalized.graph, calibration_images, scheme)
+    spiking = from_normalized(normalized, scheme, synaptic_delay, **parameters)
+    if tau_m is not None or refractory or noise:
+        spiking = spiking.with_membrane(tau_m=tau_m, refractory=refractory, noise=noise, noise_seed=noise_seed)
+    return spiking
+
+
+def _check_delay(scheme: CodingScheme, synaptic_delay: int | Mapping[str, int]) -> None:
+    delays = synaptic_delay.values() if isinstance(synaptic_delay, Mapping) else [synaptic_delay]
+    if scheme.no_delay and any(delays):
+        raise ParameterError(f"coding {scheme.name!r} takes no synaptic_delay: {scheme.no_delay}")
+
+
+def _measured_thresholds(
+    graph: LayerGraph, images: np.ndarray | None, scheme: CodingScheme
+) -> dict[str, float]:
+    from brianconv.conversion.thresholds import measure_thresholds
+
+    if images is None:
+        raise ParameterError(
+            f"coding {scheme.name!r} measures the threshold of each layer: pass calibration_images, or v_threshold"
+        )
+    assert scheme.measured_threshold is not None
+    return measure_thresholds(graph, images, factor=scheme.measured_threshold)
 
 
 def from_normalized(
@@ -275,8 +439,16 @@ def from_normalized(
     **parameters: object,
 ) -> SpikingNetwork:
     """Give a normalised network the neurons of a code; see `convert` for the parameters."""
-    names = normalized.graph.names
-    neurons = dict.fromkeys(names, scheme.neuron) | {INPUT: scheme.encoding.neuron}
+    graph, names = normalized.graph, normalized.graph.names
+    pooling = [layer.name for layer in graph.layers if layer.is_pooling]
+    if pooling and scheme.no_max_pooling:
+        raise UnsupportedLayerError(
+            f"layer {pooling[0]!r} (maximum pooling) has no equivalent in coding {scheme.name!r}: {scheme.no_max_pooling}"
+        )
+    if graph.output.name in pooling:
+        raise UnsupportedLayerError(f"the network ends with maximum pooling, {pooling[-1]!r}: nothing reads it out")
+    neurons = dict.fromkeys(names, scheme.neuron) | dict.fromkeys(pooling, RELAY) | {INPUT: scheme.encoding.neuron}
+    neurons[graph.output.name] = scheme.readout.neuron or scheme.neuron
     resolved = resolve_parameters(scheme, parameters, names)
     return SpikingNetwork(normalized, scheme, resolved, neurons, _delays(synaptic_delay, names[1:]))
 

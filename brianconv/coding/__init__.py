@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 from typing import cast
 
-from brianconv.coding import analog, burst, phase, rate, ttfs
-from brianconv.coding.scheme import CodingScheme
+from brianconv.coding import analog, burst, direct, hybrid, phase, poisson, rate, reverse, ttfs
+from brianconv.coding.scheme import CodingScheme, Parameter
 from brianconv.errors import ParameterError
 
 SCHEMES: dict[str, CodingScheme] = {
     "rate": rate.SCHEME,
     "analog": analog.SCHEME,
+    "poisson": poisson.SCHEME,
     "phase": phase.SCHEME,
     "burst": burst.SCHEME,
     "ttfs": ttfs.SCHEME,
+    "reverse": reverse.SCHEME,
+    "hybrid": hybrid.SCHEME,
+    "direct": direct.SCHEME,
 }
 
 
@@ -44,9 +48,13 @@ def describe_code(scheme: CodingScheme) -> str:
             lines = [line.strip() for line in code.splitlines() if line.strip()]
             sections += [f"  {part}", *(f"      {line}" for line in lines)] if lines else []
     readout = scheme.readout
-    sections.append(f"readout: {readout.name}, {readout.evaluate}; {readout.source}")
+    sections.append(f"readout: {readout.name}; {readout.source}")
+    sections += [f"      {line.strip()}" for line in readout.evaluate.splitlines() if line.strip()]
+    if scheme.other_encodings:
+        others = ", ".join(encoding.name for encoding in scheme.other_encodings)
+        sections.append(f"other input encodings: {others}")
     sections.append("parameters")
-    for name, parameter in scheme.parameters.items():
+    for name, parameter in scheme.all_parameters.items():
         bounds = f"{parameter.default:g} in [{parameter.low:g}, {parameter.high:g}]"
         by_layer = ", one a layer if wanted" if parameter.per_layer else ""
         sections.append(f"      {name} = {bounds}{by_layer}: {parameter.meaning} ({parameter.source})")
@@ -72,16 +80,14 @@ def resolve_parameters(
     ParameterError
         For an unknown parameter or population, or a value outside its range.
     """
+    parameters = scheme.all_parameters
     for name in given:
-        if name not in scheme.parameters:
-            raise ParameterError(
-                f"coding {scheme.name!r} has no parameter {name!r}; it has {', '.join(scheme.parameters)}"
-            )
-    return {name: _by_population(scheme, name, given.get(name), populations) for name in scheme.parameters}
+        if name not in parameters:
+            raise ParameterError(f"coding {scheme.name!r} has no parameter {name!r}; it has {', '.join(parameters)}")
+    return {name: _by_population(parameters[name], name, given.get(name), populations) for name in parameters}
 
 
-def _by_population(scheme: CodingScheme, name: str, value: object, populations: list[str]) -> dict[str, float]:
-    parameter = scheme.parameters[name]
+def _by_population(parameter: Parameter, name: str, value: object, populations: list[str]) -> dict[str, float]:
     values = dict.fromkeys(populations, parameter.default)
     if isinstance(value, Mapping):
         unknown = [key for key in value if key not in values]

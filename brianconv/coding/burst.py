@@ -1,7 +1,8 @@
 """Burst coding: spikes in successive steps are worth more and more, so that a large activation takes a short burst.
 
 The burst function g is multiplied by beta with every spike in succession and is 1 otherwise. A neuron fires when its
-potential reaches g * v_threshold, and that is what its spike carries and what is subtracted.
+potential reaches g * v_threshold, and that is what its spike carries and what is subtracted. The input bursts too, or sends the digits of the phase code
+(``encoding="phase"``), with which the papers' best figures were probably made.
 
 Source: Park et al. (2019), "Fast and efficient information transmission with burst spikes in deep spiking neural
 networks", DAC 2019, as compared with in Park et al. (2020), section II B and Table II.
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from brianconv.coding.encodings import ANALOG, PHASE, POISSON
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
 from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
 
@@ -38,11 +40,11 @@ BURSTING = NeuronModel(
     v = v_init * v_threshold
     last_spike = -1
     """,
-    on_pre="v_post += w * g_pre * v_threshold_pre",
+    carries="g * v_threshold",
     source="Park et al. (2019): g(t) = beta g(t - 1) after a spike at t - 1, else 1; the bias is added in every step",
 )
 CURRENT_INTO_BURSTING = InputEncoding(
-    name="burst_current",
+    name="burst",
     neuron=BURSTING,
     on_image="drive = pixel",
     source="Park et al. (2019): real-valued input currents into neurons that burst",
@@ -73,5 +75,6 @@ SCHEME = CodingScheme(
     default_steps=100,
     parameters=PARAMETERS,
     threshold_path=threshold_path,
+    other_encodings=(PHASE, ANALOG, POISSON),
     source="Park et al. (2020), arXiv:2003.11741, section II B",
 )

@@ -17,4 +17,22 @@ INTEGRATE_AND_FIRE = NeuronModel(
     source="Hwang et al. (2021), Eq. 2; Rueckauer et al. (2017), reset by subtraction",
 )
 
-NEURONS = {model.name: model for model in (INTEGRATE_AND_FIRE,)}
+RELAY = NeuronModel(
+    name="relay",
+    equations="""
+    v                             : 1
+    best                          : 1
+    leader                        : integer
+    """,
+    method="euler",
+    threshold="v != 0",
+    reset="v = 0",
+    on_image="""
+    v = 0
+    best = 0
+    leader = -1
+    """,
+    carries="v",
+    source="maximum pooling: passes on at once what the spike of the leading input of its window carried "
+    "(Rueckauer et al., 2017; Kim et al., 2018, section 4.3)",
+)

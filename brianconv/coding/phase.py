@@ -11,14 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from brianconv.coding.encodings import DIGITS, N_PHASES, OMEGA, ROUNDED_PIXEL
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
 from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
 
-OMEGA = """
-omega = 2.0 ** (-1 - (step - 1) % n_phases) : 1 (shared)
-n_phases                                    : 1 (shared, constant)
-step                                        : integer (linked)
-"""
 WEIGHTED_SPIKES = NeuronModel(
     name="weighted_spikes",
     equations="""
@@ -31,32 +27,18 @@ WEIGHTED_SPIKES = NeuronModel(
     threshold="v >= omega * (1 - tolerance)",
     reset="v -= omega",
     on_image="v = v_init",
-    on_pre="v_post += w * omega_pre",
+    carries="omega",
     source="Kim et al. (2018), Eqs. 6 and 8 to 10, with tau = 1; activations in [0, 1 - 2^-K] and "
     "beta = b / (1 - 2^-K) cancel: drive is the normalised bias",
 )
-BINARY_DIGITS = NeuronModel(
-    name="binary_digits",
-    equations="""
-    dv/dt = drive * int((step - 1) % n_phases == 0) / dt : 1
-    drive                                                : 1
-    """
-    + OMEGA,
-    method="euler",
-    threshold="v >= omega * (1 - tolerance)",
-    reset="v -= omega",
-    on_image="v = 0",
-    on_pre="v_post += w * omega_pre",
-    source="Kim et al. (2018), section 4.1 and Figure 2: the digits of the value, repeated in every period",
-)
 BINARY_PIXELS = InputEncoding(
-    name="binary_pixels",
-    neuron=BINARY_DIGITS,
-    on_image="drive = floor(pixel * (2.0 ** n_phases - 1) + 0.5) / 2.0 ** n_phases",
+    name="phase",
+    neuron=DIGITS,
+    on_image=ROUNDED_PIXEL,
     source="Kim et al. (2018), section 4.1: pixels in [0, 1 - 2^-K], rounded to K binary digits",
 )
 PARAMETERS = {
-    "n_phases": Parameter(8, 1, 24, "number of phases K of a period", "Kim et al. (2018), Eq. 6"),
+    "n_phases": N_PHASES,
     "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged membrane potential", "Hwang et al. (2021), Eq. 4", True),
 }
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from brianconv.coding.encodings import CURRENT
+from brianconv.coding.encodings import ANALOG, CURRENT, PHASE, POISSON
 from brianconv.coding.neurons import INTEGRATE_AND_FIRE
 from brianconv.coding.readouts import SPIKE_COUNT
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, Parameter
@@ -67,4 +67,5 @@ SCHEME = CodingScheme(
     threshold_path=threshold_path,
     source="Hwang et al. (2021), doi:10.3389/fnins.2021.629000",
     expected_spike_count=expected_spike_count,
+    other_encodings=(ANALOG, POISSON, PHASE),
 )

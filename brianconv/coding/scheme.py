@@ -8,15 +8,21 @@ All equations are Brian2 syntax. Besides their own variables they can use
     The length of a step; `drive / dt` makes a neuron integrate `drive` in every step.
 ``tolerance``
     Relative tolerance of a threshold, for "at or above" in floating point.
+``uniform(seed, image_index, step, i)``, ``normal(...)``
+    Random numbers that depend on their arguments only, so that every backend draws the same; ``image_index`` counts
+    the images of a run.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from brianconv.errors import ParameterError
 
 Values = Mapping[str, Mapping[str, float]]
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}
@@ -59,11 +65,16 @@ class NeuronModel:
     threshold, reset : str
     on_image : str
         Statements that set the state at the first step of an image.
+    carries : str
+        What a spike of this neuron is worth, in its own variables.
     on_pre : str
         What a spike of this neuron does to a postsynaptic one; ``w`` is the weight, and variables of this neuron have
-        the suffix ``_pre``.
+        the suffix ``_pre``. By default ``v_post += w * ...`` with what the spike carries.
     refractory : str or None
         Brian2 expression for a refractory period, or None.
+    active : (str, str) or None
+        Shared variables that hold the first step in which a neuron can fire, and the number of such steps; the
+        population takes no time in others. None if it can always fire.
     namespace : mapping
         Values of names in the equations that are no variables.
     source : str
@@ -75,10 +86,18 @@ class NeuronModel:
     threshold: str
     reset: str
     on_image: str
-    on_pre: str = "v_post += w"
+    carries: str = "1"
+    on_pre: str = ""
     refractory: str | None = None
+    active: tuple[str, str] | None = None
     namespace: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.on_pre:
+            worth = suffixed(self.carries, "_pre")
+            worth = f"({worth})" if " + " in worth else worth
+            object.__setattr__(self, "on_pre", "v_post += w" if worth == "1" else f"v_post += w * {worth}")
 
 
 @dataclass(frozen=True)
@@ -90,13 +109,22 @@ class InputEncoding:
     name : str
     neuron : NeuronModel
     on_image : str
-        Statement at the first step of an image; ``pixel`` is the value in [0, 1] of the neuron's pixel.
+        Statement at the first step of an image; ``pixel`` is the value of the neuron's pixel.
+    parameters : mapping of str to Parameter
+        What the encoding needs beyond the parameters of the code.
+    bounded : bool
+        Whether pixels must lie in [0, 1].
+    analog_steps : int or None
+        Number of steps in which pixels themselves, rather than spikes, meet the weights; None for all steps.
     source : str
     """
 
     name: str
     neuron: NeuronModel
     on_image: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    bounded: bool = True
+    analog_steps: int | None = 0
     source: str = ""
 
 
@@ -117,8 +145,12 @@ class Readout:
     fires : bool
         Whether output neurons fire; otherwise they only integrate.
     evaluate : str
-        Statement at the end of every step that sets ``score``; the decision is the highest score, the lowest class
+        Statements at the end of every step that set ``score``; the decision is the highest score, the lowest class
         if several are equal.
+    neuron : NeuronModel or None
+        Model of the output neurons, or None for that of the hidden ones.
+    more_steps : callable or None
+        Function of the values of the output's parameters: steps that the readout needs beyond those of the code.
     source : str
     """
 
@@ -128,6 +160,8 @@ class Readout:
     on_image: str
     evaluate: str
     fires: bool = True
+    neuron: NeuronModel | None = None
+    more_steps: Callable[[Mapping[str, float]], int] | None = None
     source: str = ""
 
 
@@ -153,6 +187,20 @@ class CodingScheme:
         (n_steps,), which returns the threshold of every step, NaN where the neuron cannot fire.
     expected_spike_count : callable or None
         Closed form of the spike count under constant drive, for tests.
+    other_encodings : tuple of InputEncoding
+        Encodings that the code can take in the place of its own.
+    other_readouts : tuple of Readout
+    no_max_pooling : str
+        Why the code cannot express maximum pooling, if it cannot.
+    no_delay : str
+        Why the code cannot take synaptic delays, if it cannot.
+    ticks : callable or None
+        For codes with neurons that tick: a function of the values of a population's parameters and of the number of
+        steps, which returns how many ticks reach each of its neurons in every step.
+    normalization : str
+        How weights are normalised unless the user says otherwise.
+    measured_threshold : float or None
+        If `v_threshold` is measured layer by layer in the spiking network: the factor of the measured value.
     source : str
     """
 
@@ -166,3 +214,37 @@ class CodingScheme:
     schedule: Callable[[Values, Mapping[str, int]], dict[str, dict[str, float]]] | None = None
     threshold_path: Callable[[Mapping[str, float], np.ndarray], np.ndarray] | None = None
     expected_spike_count: Callable[..., np.ndarray] | None = None
+    other_encodings: tuple[InputEncoding, ...] = ()
+    other_readouts: tuple[Readout, ...] = ()
+    no_max_pooling: str = ""
+    no_delay: str = ""
+    ticks: Callable[[Mapping[str, float], int], np.ndarray] | None = None
+    normalization: str = "percentile"
+    measured_threshold: float | None = None
+
+    def with_encoding(self, name: str) -> CodingScheme:
+        """Return the code with another of its input encodings; raise ParameterError if it has none of that name."""
+        encodings = {encoding.name: encoding for encoding in (self.encoding, *self.other_encodings)}
+        if name not in encodings:
+            raise ParameterError(
+                f"coding {self.name!r} takes input encoded as {', '.join(encodings)}, not as {name!r}: its hidden "
+                f"neurons ({self.neuron.name}) would not understand it"
+            )
+        return replace(self, encoding=encodings[name])
+
+    def with_readout(self, name: str) -> CodingScheme:
+        """Return the code with another of its readouts; raise ParameterError if it has none of that name."""
+        readouts = {readout.name: readout for readout in (self.readout, *self.other_readouts)}
+        if name not in readouts:
+            raise ParameterError(f"coding {self.name!r} is read out by {', '.join(readouts)}, not by {name!r}")
+        return replace(self, readout=readouts[name])
+
+    @property
+    def all_parameters(self) -> dict[str, Parameter]:
+        """Parameters of the code and of its input encoding."""
+        return {**self.parameters, **self.encoding.parameters}
+
+
+def suffixed(expression: str, suffix: str) -> str:
+    """Return an expression whose variables have a suffix; function names have none."""
+    return re.sub(r"\b[A-Za-z_]\w*\b(?!\s*\()", lambda found: found[0] + suffix, expression)

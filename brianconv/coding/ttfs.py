@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
+from brianconv.coding.readouts import ACCUMULATED_POTENTIAL, FIRST_SPIKE_VALUE
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, InputEncoding, NeuronModel, Parameter
 
 FIRST_SPIKE = NeuronModel(
@@ -37,12 +37,13 @@ FIRST_SPIKE = NeuronModel(
     v = v_init + drive
     fired = False
     """,
-    on_pre="v_post += w * kernel_pre",
+    carries="kernel",
+    active=("fire_start", "window"),
     source="Park et al. (2020), Eqs. 5 to 8; the bias is added once, and the dendrite's kernel is that of the layer "
     "that fires",
 )
 PIXEL_AS_POTENTIAL = InputEncoding(
-    name="pixel_as_potential",
+    name="ttfs",
     neuron=FIRST_SPIKE,
     on_image="v = pixel",
     source="Park et al. (2020), section III A: the input fires in the first window",
@@ -124,6 +125,7 @@ SCHEME = CodingScheme(
     default_steps=n_steps,
     parameters=PARAMETERS,
     threshold_path=threshold_path,
-    source="Park et al. (2020), arXiv:2003.11741",
     schedule=schedule,
+    other_readouts=(FIRST_SPIKE_VALUE,),
+    source="Park et al. (2020), arXiv:2003.11741",
 )

@@ -20,18 +20,15 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from brianconv.conversion.geometry import Convolution, Dense, Geometry, Reshape, Shape, average_pooling
+from brianconv.conversion.geometry import Convolution, Dense, Geometry, MaxPooling, Reshape, Shape, average_pooling
 from brianconv.conversion.graph import INPUT, Connection, Layer, LayerGraph
 from brianconv.errors import DataError, ShapeError, UnsupportedLayerError
 
 SUPPORTED = (
-    "Linear, Conv2d, AvgPool2d, BatchNorm1d/2d directly after Linear or Conv2d, ReLU, Flatten, view, reshape, "
+    "Linear, Conv2d, AvgPool2d, MaxPool2d, BatchNorm1d/2d directly after Linear or Conv2d, ReLU, Flatten, view, reshape, "
     "Dropout, Identity"
 )
-REMEDIES = {
-    "MaxPool2d": "replace it by AvgPool2d and fine-tune",
-    "max_pool2d": "replace it by avg_pool2d and fine-tune",
-}
+REMEDIES: dict[str, str] = {}
 RESERVED = {INPUT, "schedule"}
 # traced sizes carry the batch as this unlikely number, so that `x.view(x.size(0), -1)` can be followed
 BATCH_SIZE = 999983
@@ -173,6 +170,11 @@ class _Walk:
             raise _unsupported(node, self.modules)
         return value
 
+    def only_rectified(self, path: str) -> bool:
+        """Whether nothing but a ReLU uses the operation of a module path or node name."""
+        node = next(node for node in self.nodes if path in (str(node.target), node.name))
+        return all(_is_relu(user, self.modules) for user in node.users)
+
     def close(self, value: _Value, rectified: bool) -> _Value:
         """Make a layer of what has been collected, and return its output."""
         if not value.chain:
@@ -181,6 +183,12 @@ class _Walk:
         connection = Connection(value.source, value.chain)
         self.layers.append(Layer(name, (connection,), rectified, value.modules))
         return _Value(name, value.shape)
+
+
+def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    if node.op == "call_module":
+        return isinstance(modules[str(node.target)], nn.ReLU)
+    return node.target in ("relu", "relu_") or FUNCTIONS.get(node.target) is _relu
 
 
 def _identifier(path: str, taken: set[str]) -> str:
@@ -300,6 +308,47 @@ def _avg_pool2d_module(walk: _Walk, x: _Value, module: nn.AvgPool2d, path: str) 
     )
 
 
+def _max_pool2d(
+    walk: _Walk,
+    x: _Value,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    dilation: int | tuple[int, ...] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    path: str = "",
+) -> _Value:
+    if ceil_mode or return_indices or _pair(dilation) != (1, 1):
+        raise UnsupportedLayerError(
+            f"maximum pooling {path!r} with ceil_mode, return_indices or dilation has no spiking equivalent here; "
+            "use the defaults"
+        )
+    if any(geometry.weighted for geometry in x.chain) and not walk.only_rectified(path):
+        raise UnsupportedLayerError(
+            f"maximum pooling {path!r} follows weights without a ReLU, and spikes cannot carry negative maxima: put a "
+            "ReLU before or directly after it"
+        )
+    before = walk.close(x, rectified=True) if x.chain else x
+    kernel = _pair(kernel_size)
+    pooling = MaxPooling(before.shape, kernel, _pair(stride) if stride else kernel, _pair(padding))
+    return walk.close(before.then(pooling, path), rectified=False)
+
+
+def _max_pool2d_module(walk: _Walk, x: _Value, module: nn.MaxPool2d, path: str) -> _Value:
+    return _max_pool2d(
+        walk,
+        x,
+        module.kernel_size,
+        module.stride,
+        module.padding,
+        module.dilation,
+        module.ceil_mode,
+        module.return_indices,
+        path=path,
+    )
+
+
 def _batch_norm(walk: _Walk, x: _Value, module: nn.BatchNorm1d | nn.BatchNorm2d, path: str) -> _Value:
     previous = x.chain[-1] if x.chain else None
     if not isinstance(previous, Convolution | Dense) or not previous.weighted:
@@ -369,6 +418,7 @@ MODULES: dict[type[nn.Module], Callable[..., _Value]] = {
     nn.Linear: _linear,
     nn.Conv2d: _conv2d,
     nn.AvgPool2d: _avg_pool2d_module,
+    nn.MaxPool2d: _max_pool2d_module,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.ReLU: lambda walk, x, module, path: _relu(walk, x, path=path),
@@ -383,6 +433,8 @@ FUNCTIONS: dict[Any, Callable[..., _Value]] = {
     torch.relu: _relu,
     torch.relu_: _relu,
     functional.avg_pool2d: _avg_pool2d,
+    functional.max_pool2d: _max_pool2d,
+    torch.max_pool2d: _max_pool2d,
     torch.flatten: _flatten,
     torch.reshape: _reshape,
     functional.dropout: _identity,

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from brianconv.conversion.geometry import Edges, Geometry, Reshape, Shape, channels_last
+from brianconv.conversion.geometry import Edges, Geometry, MaxPooling, Reshape, Shape, channels_last
 from brianconv.errors import DataError, ShapeError, UnknownLayerError
 
 INPUT = "input"
@@ -176,6 +176,11 @@ class Layer:
         return int(np.prod(self.shape))
 
     @property
+    def is_pooling(self) -> bool:
+        """Whether the layer passes on the largest value of each window (maximum pooling)."""
+        return isinstance(self.connections[0].chain[-1], MaxPooling)
+
+    @property
     def bias(self) -> np.ndarray:
         return np.sum([connection.bias for connection in self.connections], axis=0)
 
@@ -215,6 +220,10 @@ class LayerGraph:
             if layer.name == name:
                 return layer
         raise UnknownLayerError(f"there is no layer {name!r}; the layers are {', '.join(self.names[1:])}")
+
+    def targets(self, name: str) -> list[Layer]:
+        """Return all layers that take input from a population."""
+        return [layer for layer in self.layers if any(c.source == name for c in layer.connections)]
 
     def outgoing(self, name: str) -> list[Connection]:
         """Return all connections that start at a population."""

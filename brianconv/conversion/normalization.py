@@ -44,6 +44,7 @@ def normalize(
     method: str = "percentile",
     percentile: float = 99.9,
     per: str = "layer",
+    bounded: bool = True,
 ) -> NormalizedNetwork:
     """Scale weights and biases from the activations of calibration images.
 
@@ -61,6 +62,8 @@ def normalize(
         In (0, 100]; used by method "percentile".
     per : {"layer", "channel"}
         One scale a layer, or one a channel (a neuron in dense layers).
+    bounded : bool
+        Whether images must lie in [0, 1].
 
     Raises
     ------
@@ -71,18 +74,25 @@ def normalize(
     if method == "none":
         scales = {name: np.ones(()) for name in graph.names}
         return NormalizedNetwork(graph, scales, "none")
-    check_images(images, graph.input_shape, "calibration images")
+    check_images(images, graph.input_shape, "calibration images", bounded)
     quantile = 100.0 if method == "max" else percentile
     scales = _measure(graph, np.asarray(images), quantile, per)
     scaled = graph.map_connections(
-        lambda layer, connection: connection.scaled(scales[connection.source], scales[layer.name])
+        lambda layer, connection: (
+            connection
+            if layer.is_pooling
+            else connection.scaled(scales[connection.source], scales[layer.name])
+        )
     )
     label = "max" if method == "max" else f"{percentile:g}th percentile"
     return NormalizedNetwork(scaled, scales, f"{label} per {per}")
 
 
-def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: str) -> None:
-    """Raise DataError or ShapeError unless `images` is a non-empty stack of images in [0, 1] of the right shape."""
+def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: str, bounded: bool = True) -> None:
+    """Raise DataError or ShapeError unless `images` is a non-empty stack of images of the right shape.
+
+    They must be finite, and lie in [0, 1] if `bounded`.
+    """
     if images is None or len(images) == 0:
         raise DataError(f"there are no {what}: pass an array of shape (n_images, {_dimensions(input_shape)})")
     images = np.asarray(images)
@@ -91,7 +101,7 @@ def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: 
     if not np.all(np.isfinite(images)):
         raise DataError(f"{what} contain NaN or infinity")
     low, high = float(images.min()), float(images.max())
-    if low < 0 or high > 1:
+    if bounded and (low < 0 or high > 1):
         raise DataError(f"{what} lie in [{low:g}, {high:g}]; they must lie in [0, 1]: divide 8-bit pixels by 255")
 
 
@@ -109,13 +119,16 @@ def _check(method: str, percentile: float, per: str) -> None:
 
 
 def _measure(graph: LayerGraph, images: np.ndarray, quantile: float, per: str) -> dict[str, np.ndarray]:
-    collected: dict[str, list[np.ndarray]] = {layer.name: [] for layer in graph.layers}
+    collected: dict[str, list[np.ndarray]] = {layer.name: [] for layer in graph.layers if not layer.is_pooling}
     for values in graph.activations(images):
         for name, rows in collected.items():
             rectified = np.maximum(values[name], 0.0).astype(np.float32)
             rows.append(rectified.max(axis=0, keepdims=True) if quantile == 100 else rectified)
     scales = {INPUT: np.ones(())}
     for layer in graph.layers:
+        if layer.is_pooling:
+            scales[layer.name] = scales[layer.connections[0].source]
+            continue
         activation = np.concatenate(collected.pop(layer.name))
         by_channel = per == "channel" and layer is not graph.output
         scales[layer.name] = _scale(layer.name, activation, quantile, by_channel)

@@ -23,36 +23,40 @@ from brian2 import (
     Synapses,
     linked_var,
     ms,
+    mV,
 )
 from brian2.core.base import BrianObject, BrianObjectException
 from brian2.equations.equations import EquationError
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, have_same_dimensions
 
 from brianconv.coding.scheme import NeuronModel
-from brianconv.conversion.geometry import channels_last
+from brianconv.conversion.geometry import MaxPooling, channels_last
 from brianconv.conversion.graph import INPUT, Connection, LayerGraph
 from brianconv.conversion.normalization import check_images
 from brianconv.conversion.shared_kernel import share_weights
 from brianconv.decisions import StableDecision
 from brianconv.errors import ParameterError
 from brianconv.simulation.memory import check_synapse_memory
-from brianconv.simulation.neurons.generated import vectorise_threshold
+from brianconv.simulation.neurons.generated import Sleeping, vectorise_threshold
+from brianconv.simulation.random_functions import RANDOM_FUNCTIONS
 from brianconv.simulation.readout import generated, operations
-from brianconv.simulation.synapses.explicit import connect_explicit
+from brianconv.simulation.synapses.explicit import connect_explicit, connect_gate
 from brianconv.simulation.synapses.structured import StructuredSynapses
-from brianconv.spiking import HOLD, SpikingNetwork, tolerance
+from brianconv.spiking import SpikingNetwork, tolerance
 
 EQUATION_ERRORS: tuple[type[Exception], ...] = (
     BrianObjectException, EquationError, DimensionMismatchError, SyntaxError, ValueError, TypeError, KeyError,
     NotImplementedError,
 )  # fmt: skip
 SYNAPSES = ("structured", "explicit")
-LAYER_SLOTS = ("integrate", "thresholds", "synapses", "resets")
+LAYER_SLOTS = ("thresholds", "synapses", "resets")
 SCHEDULE_EQUATIONS = """
 step     : integer (shared)
 image    : integer (shared)
 n_steps  : integer (shared, constant)
 n_images : integer (shared, constant)
+first_image : integer (shared, constant)
+image_index = image + first_image : integer (shared)
 theta    : 1 (shared, constant)
 first    : integer (shared, constant)
 """
@@ -73,12 +77,15 @@ class Settings:
     theta : float or None
         Threshold of early decision (Kim et al. 2018, Algorithm 1), which starts when delay and skip are over; None
         for no early decision.
+    first_image : int
+        Number of images before the first one, for random numbers that depend on it.
     """
 
     n_steps: int
     delay: int = 0
     skip: int = 0
     theta: float | None = None
+    first_image: int = 0
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "delay", "skip"):
@@ -179,7 +186,7 @@ class BrianNetwork:
         for name, value in parameter_values(spiking or self.spiking, settings, len(self.images)).items():
             owner, variable = name.split(".")
             group = self.schedule if owner == self.schedule.name else self.populations[owner]
-            setattr(group, variable, value)
+            group.variables[variable].get_value()[...] = value
         self.tally = operations.Tally()
         return len(self.images) * settings.n_steps * self.dt
 
@@ -187,7 +194,7 @@ class BrianNetwork:
 def layout_images(spiking: SpikingNetwork, images: np.ndarray) -> np.ndarray:
     """Check images and return them as (n_images, n_pixels) in float64."""
     images = np.asarray(images)
-    check_images(images, spiking.graph.input_shape, "images")
+    check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
     return np.ascontiguousarray(images.reshape(len(images), -1), dtype=np.float64)
 
 
@@ -196,15 +203,17 @@ def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int)
     values: dict[str, float | int] = {
         "schedule.n_steps": int(settings.n_steps),
         "schedule.n_images": n_images,
+        "schedule.first_image": settings.first_image,
         "schedule.image": -1,
         "schedule.step": int(settings.n_steps),  # the first step belongs to the next image
         "schedule.theta": float(settings.theta or 0.0),
         "schedule.first": int(max(settings.delay, settings.skip)) + 1,
     }
     values |= {f"{spiking.output}.delay": int(settings.delay), f"{spiking.output}.skip": int(settings.skip)}
+    equations = {name: spiking.model(name).equations for name in spiking.populations}
     for parameter, by_population in spiking.shared_values.items():
         mentioned = re.compile(rf"\b{parameter}\b")
-        used = {n: value for n, value in by_population.items() if mentioned.search(spiking.model(n).equations)}
+        used = {n: value for n, value in by_population.items() if mentioned.search(equations[n])}
         values |= {f"{name}.{parameter}": value for name, value in used.items()}
     return values
 
@@ -311,8 +320,8 @@ def _checked_neurons(spiking: SpikingNetwork, name: str, chosen: Sequence[int] |
 
 
 def _slots(n_populations: int) -> list[str]:
-    layers = [f"{slot}_{index}" for index in range(n_populations) for slot in LAYER_SLOTS]
-    return ["start", "groups", *layers, "thresholds", "synapses", "resets", "end"]
+    layers = [_slot(kind, index) for index in range(n_populations) for kind in LAYER_SLOTS]
+    return ["start", "groups", "integrate", *layers, "thresholds", "synapses", "resets", "end"]
 
 
 def _slot(kind: str, index: int) -> str:
@@ -329,20 +338,26 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
         threshold=model.threshold,
         reset=model.reset,
         refractory=model.refractory or False,
-        namespace={"tolerance": tolerance(brian.dtype), **model.namespace},
+        namespace={"tolerance": tolerance(brian.dtype), **RANDOM_FUNCTIONS, **model.namespace},
         dtype=getattr(np, brian.dtype),
         clock=brian.schedule.clock,
         name=name,
     )
-    if "step" in group.equations:
-        group.step = linked_var(brian.schedule, "step")
-    if name != INPUT:
+    for counter in ("step", "image_index"):
+        if counter in group.equations:
+            setattr(group, counter, linked_var(brian.schedule, counter))
+    if name != INPUT and "drive" in group.equations:
         group.drive = spiking.graph.layer(name).bias.ravel()[channels_last(spiking.graph.shapes[name])]
-    group.state_updater.when = _slot("integrate", index)
+    group.state_updater.when = "integrate"
     group.thresholder["spike"].when = _slot("thresholds", index)
     group.resetter["spike"].when = _slot("resets", index)
     if generated.is_standalone():
-        vectorise_threshold(group)
+        vectorise_threshold(group, model.active)
+    elif model.active:
+        Sleeping(group, model.active)
+    line = spiking.delay_line(name)
+    if line:
+        group.run_regularly(line, when=_slot("synapses", index), order=-1, clock=group.clock, name=f"{name}_delay_line")
     brian.populations[name] = group
     brian.add(group)
     statements = _initial_statements(model)
@@ -360,32 +375,52 @@ def _explicit_connections(graph: LayerGraph, synapses: str) -> list[Connection]:
     if synapses not in SYNAPSES:
         raise ParameterError(f"synapses {synapses!r} are unknown; choose one of {', '.join(SYNAPSES)}")
     connections = [connection for layer in graph.layers for connection in layer.connections]
-    return [c for c in connections if synapses == "explicit" or share_weights(c.chain) is None]
+    return [
+        c
+        for c in connections
+        if synapses == "explicit" or (share_weights(c.chain) is None and not isinstance(c.chain[-1], MaxPooling))
+    ]
 
 
 def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: bool) -> None:
     spiking = brian.spiking
     source, target = brian.populations[connection.source], brian.populations[name]
-    on_pre = spiking.neurons[connection.source].on_pre
+    on_pre = spiking.on_pre(connection.source, name)
     delay = spiking.synaptic_delay.get(name, 0) * brian.dt
     slot = _slot("synapses", spiking.populations.index(connection.source))
     dtype = getattr(np, brian.dtype)
+    unit = spiking.units.swing * mV if spiking.units and spiking.is_biological(name) else 1
+    pooling = spiking.graph.layer(name).is_pooling
+    if pooling:
+        on_pre = re.sub(r"\bw\b", "1", on_pre)
     synapses: StructuredSynapses | Synapses
-    if explicit:
-        synapses = connect_explicit(connection, source, target, on_pre, delay, slot, dtype)
+    if explicit and pooling:
+        synapses = connect_gate(connection, source, target, on_pre, worth(on_pre), delay, slot)
+    elif explicit:
+        synapses = connect_explicit(connection, source, target, on_pre, delay, slot, dtype, unit)
     else:
         synapses = StructuredSynapses(
             source, target, connection.chain, on_pre,
-            delay=delay, dtype=dtype, when=slot, name=f"{source.name}_to_{target.name}",
+            gate=f"abs({worth(on_pre)})", delay=delay, weight_unit=unit, dtype=dtype, when=slot,
+            name=f"{source.name}_to_{target.name}",
         )  # fmt: skip
     brian.connections[synapses.name] = synapses
     brian.add(synapses)
+    if explicit and pooling:
+        brian.add(generated.OnImage(synapses, "total = 0", brian.schedule))
+
+
+def worth(on_pre: str) -> str:
+    """Return what a spike adds to its target: the right side of ``v_post += ...``."""
+    return on_pre.partition("+=")[2].strip()
 
 
 def _add_output_operations(brian: BrianNetwork) -> None:
     output, last = brian.output, len(brian.populations) - 1
-    output.run_regularly(HOLD, when=_slot("integrate", last), order=1, clock=output.clock, name="hold_output")
-    output.run_regularly(brian.spiking.scheme.readout.evaluate, when="end", clock=output.clock, name="evaluate_output")
+    hold, evaluate = brian.spiking.hold, brian.spiking.evaluate
+    output.run_regularly(hold, when=_slot("thresholds", last), order=-1, clock=output.clock, name="hold_output")
+    if evaluate.strip():
+        output.run_regularly(evaluate, when="end", clock=output.clock, name="evaluate_output")
 
 
 def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Mapping[str, np.ndarray]) -> None:

@@ -12,6 +12,7 @@ from brian2.core.base import BrianObjectException
 from tqdm.auto import tqdm
 
 from brianconv.conversion.geometry import channels_last
+from brianconv.conversion.graph import INPUT
 from brianconv.conversion.normalization import check_images
 from brianconv.decisions import check_theta
 from brianconv.errors import ParameterError
@@ -175,6 +176,7 @@ class Simulation:
         graph = spiking.graph
         steps = raw["steps"].astype(int)
         by_step = [_sum_by_step(raw, kind, graph.names, steps, settings.n_steps) for kind in ("spikes", "operations")]
+        _add_ticks(spiking, steps, *by_step)
         return Recording(
             layers=tuple(graph.names),
             scores=_by_image(raw["scores"], steps, settings.n_steps),
@@ -190,11 +192,15 @@ class Simulation:
             shapes=dict(graph.shapes),
             spikes={name: self._spikes(name, raw, steps) for name in self.record_spikes},
             potentials={
-                name: Potentials(neurons, _by_image(raw[f"potential_{name}"], steps, settings.n_steps))
+                name: Potentials(neurons, self._potentials(name, raw, steps, settings.n_steps))
                 for name, neurons in self.recorded.items()
             },
             timing=timing,
         )
+
+    def _potentials(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray, n_steps: int) -> np.ndarray:
+        values = _by_image(raw[f"potential_{name}"], steps, n_steps)
+        return 1000 * values if self.spiking.units and self.spiking.is_biological(name) else values
 
     def _spikes(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray) -> Spikes:
         total = np.rint(raw[f"spike_time_{name}"] / self.dt_s).astype(int)  # steps since the start of the run
@@ -240,7 +246,7 @@ def checked_settings(
     spiking: SpikingNetwork, images: np.ndarray, n_steps: int | None, delay: int, skip: int, theta: float | None
 ) -> Settings:
     """Return the settings of a run; raise DataError, ShapeError or ParameterError if something does not fit."""
-    check_images(images, spiking.graph.input_shape, "images")
+    check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
     if theta is not None:
         check_theta(theta, spiking.n_classes)
     if delay and not spiking.scheme.readout.fires:
@@ -291,6 +297,22 @@ def _monitored(brian: BrianNetwork) -> dict[str, np.ndarray]:
     for name, potentials in brian.potential_monitors.items():
         arrays[f"potential_{name}"] = potentials.variables["v"].get_value()
     return arrays
+
+
+def _add_ticks(spiking: SpikingNetwork, steps: np.ndarray, spikes: np.ndarray, operations: np.ndarray) -> None:
+    """Count the spikes of neurons that tick, one a layer, each of which reaches every neuron of the layer."""
+    ticks = spiking.scheme.ticks
+    if ticks is None:
+        return
+    n_steps = len(spikes)
+    running = (steps[None] >= np.arange(1, n_steps + 1)[:, None]).sum(axis=1)  # images that last so long
+    for column, (name, shape) in enumerate(spiking.graph.shapes.items()):
+        if name == spiking.output or (name != INPUT and spiking.graph.layer(name).is_pooling):
+            continue
+        values = {key: by[name] for key, by in spiking.shared_values.items() if name in by}
+        of_layer = ticks(values, n_steps) * running
+        spikes[:, column] += of_layer
+        operations[:, column] += of_layer * int(np.prod(shape))
 
 
 def _image_and_step(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -46,9 +47,10 @@ def run_shards(
 
     def run(shard: int) -> dict[str, np.ndarray]:
         chosen = images[shards[shard]]
+        of_shard = replace(settings, first_image=int(shards[shard][0]))
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return program.run(spiking, chosen, settings, lambda done: report(shard, done))
+                return program.run(spiking, chosen, of_shard, lambda done: report(shard, done))
             except SimulationError as error:
                 first, last = shards[shard][[0, -1]]
                 failure = f"images {first} to {last} (shard {shard + 1} of {len(shards)}): {error}"

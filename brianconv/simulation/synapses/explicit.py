@@ -19,6 +19,7 @@ def connect_explicit(
     delay: Quantity,
     slot: str,
     dtype: type,
+    weight_unit: Quantity | float = 1,
 ) -> Synapses:
     """Return the synapses of a connection, made from its edges.
 
@@ -34,11 +35,13 @@ def connect_explicit(
         Scheduling slot in which spikes arrive.
     dtype : NumPy float type
         Of the weights.
+    weight_unit : Quantity
+        Of the weights, such as mV.
     """
     synapses = Synapses(
         source,
         target,
-        "w : 1",
+        "w : 1" if weight_unit == 1 else "w : volt",
         on_pre=on_pre,
         delay=delay,
         dtype=dtype,
@@ -47,6 +50,57 @@ def connect_explicit(
     )
     i, j, w = connection.edges()
     synapses.connect(i=i, j=j)
-    synapses.w = w.astype(dtype)
+    synapses.w = w.astype(dtype) * weight_unit
     synapses.pre.when = slot
+    return synapses
+
+
+GATE = """
+total += abs({worth})
+leader_post = i * int(total > best_post or (total == best_post and i < leader_post)) + \\
+    leader_post * int(total < best_post or (total == best_post and i >= leader_post))
+best_post = total * int(total > best_post) + best_post * int(total <= best_post)
+"""
+
+
+def connect_gate(
+    connection: Connection,
+    source: NeuronGroup,
+    target: NeuronGroup,
+    on_pre: str,
+    worth: str,
+    delay: Quantity,
+    slot: str,
+) -> Synapses:
+    """Return the synapses of a maximum pooling: of each window, only the spikes of the leading input pass.
+
+    Two pathways in order: the first adds up what each input has sent and finds the leader, the first input of the
+    window in row-major order if several have sent as much; the second passes the spikes of the leader.
+
+    Parameters
+    ----------
+    connection : Connection
+    source, target : NeuronGroup
+        The target has variables ``leader`` and ``best``.
+    on_pre : str
+        What a spike that passes does.
+    worth : str
+        What a spike adds to the sum by which inputs compete.
+    delay, slot
+        As for `connect_explicit`.
+    """
+    synapses = Synapses(
+        source,
+        target,
+        "total : 1",
+        on_pre={"gate": GATE.format(worth=worth).replace("\\\n", ""), "pass": f"{on_pre} * int(leader_post == i)"},
+        delay={"gate": delay, "pass": delay},
+        clock=source.clock,
+        name=f"{source.name}_to_{target.name}",
+    )
+    i, j, _ = connection.edges()
+    synapses.connect(i=i, j=j)
+    for order, pathway in enumerate(("gate", "pass")):
+        synapses._pathways[order].when, synapses._pathways[order].order = slot, order
+        assert synapses._pathways[order].objname.endswith(pathway)
     return synapses

@@ -5,6 +5,13 @@
 #include <cstring>
 {% endblock %}
 {% block maincode %}
+    {% if active %}
+    if (!({{active}}))
+    {
+        {{get_array_name(eventspace_variable)}}[N] = 0;
+        return;
+    }
+    {% endif %}
     const int _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
     {% set _eventspace = get_array_name(eventspace_variable) %}

@@ -1,0 +1,24 @@
+"""Direct coding: analog pixels in every step, leaky neurons that fire whenever they cross their threshold.
+
+It is hybrid coding with another input and without a limit on spikes: the conversion that Datta et al. (2021) train from
+(Table I, column b), and after Rathi and Roy (2020) the network (c) of their Figure 4.
+
+Source: Rathi and Roy (2020), DIET-SNN, arXiv:2008.03658; Datta et al. (2021), section V-A.
+"""
+
+from dataclasses import replace
+
+from brianconv.coding import hybrid
+from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
+
+NO_LIMIT = 1e9
+
+SCHEME = replace(
+    hybrid.SCHEME.with_encoding("analog").with_readout(ACCUMULATED_POTENTIAL.name),
+    name="direct",
+    parameters={
+        **hybrid.PARAMETERS,
+        "spike_limit": replace(hybrid.PARAMETERS["spike_limit"], default=NO_LIMIT),
+    },
+    source="Rathi and Roy (2020), arXiv:2008.03658; Datta et al. (2021), section V-A",
+)

@@ -1,0 +1,148 @@
+"""Single-spike hybrid coding: analog pixels in the first step, then one spike a pixel; leaky neurons that fire once.
+
+The decision is taken from the potential of the output neurons and from the time at which they cross their threshold.
+Input encoding and number of spikes are independent choices: ``encoding`` is "hybrid", "analog" (direct encoding: pixels in
+every step), "single_spike" (no analog step) or "poisson"; ``spike_limit`` is 1 or any larger number. Thresholds are
+measured layer by layer in the spiking network unless they are given.
+
+Source: Datta et al. (2021), arXiv:2107.12374, Eqs. 2 to 11 and section V-A.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from brianconv.coding.encodings import ANALOG, POISSON
+from brianconv.coding.readouts import ACCUMULATED_POTENTIAL, POTENTIAL_AND_TIME
+from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
+
+LEAKY = NeuronModel(
+    name="leaky_limited",
+    equations="""
+    dv/dt = ((leak - 1) * v + drive - v_threshold * int(last_spike == step - 1)) / dt : 1
+    drive                         : 1
+    last_spike                    : integer
+    n_spikes                      : integer
+    leak                          : 1 (shared, constant)
+    v_threshold                   : 1 (shared, constant)
+    v_init                        : 1 (shared, constant)
+    spike_limit                   : 1 (shared, constant)
+    step                          : integer (linked)
+    """,
+    method="euler",
+    threshold="v > v_threshold * (1 + tolerance) and n_spikes < spike_limit",
+    reset="""
+    last_spike = step
+    n_spikes += 1
+    """,
+    on_image="""
+    v = v_init * v_threshold
+    last_spike = -1
+    n_spikes = 0
+    """,
+    source="Datta et al. (2021), Eqs. 6 to 8: the threshold is strict, and is subtracted in the step after a spike",
+)
+SPIKE_STEP = """
+spike_step                    : 1
+window                        : 1 (shared, constant)
+pixel_low                     : 1 (shared, constant)
+pixel_high                    : 1 (shared, constant)
+step                          : integer (linked)
+"""
+WHEN = (
+    "spike_step = floor(window + (2 - window) * (pixel - pixel_low) / (pixel_high - pixel_low) + 0.5 + tolerance / 100)"
+)
+HYBRID_PIXEL = NeuronModel(
+    name="hybrid_pixel",
+    equations="v = pixel : 1" + SPIKE_STEP,
+    method="euler",
+    threshold="(step == 1 and pixel != 0) or (step > 1 and step == spike_step)",
+    reset="",
+    on_image="",
+    carries="pixel * int(step == 1) + int(step > 1)",
+    source="Datta et al. (2021), Eqs. 4 and 5; halves are rounded up",
+)
+SINGLE_SPIKE_PIXEL = NeuronModel(
+    name="single_spike_pixel",
+    equations="v = pixel : 1" + SPIKE_STEP,
+    method="euler",
+    threshold="step > 1 and step == spike_step",
+    reset="",
+    on_image="",
+    source="Datta et al. (2021), section V-B: temporal coding solely, Eq. 4 without the analog step",
+)
+ENCODING_PARAMETERS = {
+    "window": Parameter(5, 2, 10_000, "steps T within which every pixel fires", "Eq. 4"),
+    "pixel_low": Parameter(0.0, -1e6, 1e6, "lowest pixel value of the data set, I_min", "Eq. 4"),
+    "pixel_high": Parameter(1.0, -1e6, 1e6, "highest pixel value of the data set, I_max", "Eq. 4"),
+}
+HYBRID = InputEncoding(
+    name="hybrid",
+    neuron=HYBRID_PIXEL,
+    on_image=WHEN,
+    parameters=ENCODING_PARAMETERS,
+    bounded=False,
+    analog_steps=1,
+    source="Datta et al. (2021), Eqs. 4 and 5",
+)
+SINGLE_SPIKE = InputEncoding(
+    name="single_spike",
+    neuron=SINGLE_SPIKE_PIXEL,
+    on_image=WHEN,
+    parameters=ENCODING_PARAMETERS,
+    bounded=False,
+    source="Datta et al. (2021), section V-B",
+)
+PARAMETERS = {
+    "v_threshold": Parameter(
+        1.0, 1e-9, 1e9, "threshold of a layer; measured in the spiking network unless given", "section V-A", True
+    ),
+    "leak": Parameter(1.0, 0.0, 2.0, "share of the potential that is left after a step", "Eq. 6, lambda", True),
+    "spike_limit": Parameter(1, 1, 1e9, "most spikes of a hidden neuron", "Eq. 8: 1"),
+    "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged potential, in thresholds", "Hwang et al. (2021), Eq. 4", True),
+}
+
+
+def spike_step(pixel: np.ndarray, window: int = 5, pixel_low: float = 0.0, pixel_high: float = 1.0) -> np.ndarray:
+    """Return the step, counted from 1, in which each pixel fires (Eq. 4): the brightest in step 2, the darkest in T.
+
+    Parameters
+    ----------
+    pixel : array
+        In [pixel_low, pixel_high].
+    window : int
+        T.
+    pixel_low, pixel_high : float
+        I_min and I_max of the data set.
+    """
+    exact = window + (2 - window) * (np.asarray(pixel, dtype=float) - pixel_low) / (pixel_high - pixel_low)
+    return np.floor(exact + 0.5 + 1e-8).astype(int)
+
+
+def n_steps(parameters: Mapping[str, Mapping[str, float]], depth: Mapping[str, int]) -> int:
+    """Return T, or 100 steps for an input that does not end."""
+    return int(parameters["window"]["input"]) if "window" in parameters else 100
+
+
+def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
+    """Return the threshold of every step, until the neuron may not fire any more."""
+    over = np.concatenate([[0], np.cumsum(fired)[:-1]]) >= values["spike_limit"]
+    return np.where(over, np.nan, values["v_threshold"])
+
+
+SCHEME = CodingScheme(
+    name="hybrid",
+    encoding=HYBRID,
+    neuron=LEAKY,
+    readout=POTENTIAL_AND_TIME,
+    default_steps=n_steps,
+    parameters=PARAMETERS,
+    threshold_path=threshold_path,
+    other_encodings=(ANALOG, SINGLE_SPIKE, POISSON),
+    other_readouts=(ACCUMULATED_POTENTIAL,),
+    no_max_pooling="binary spikes that come at most once lose too much in it (Datta et al., 2021, section V-A); "
+    "replace it by average pooling",
+    normalization="none",
+    measured_threshold=0.4,
+    source="Datta et al. (2021), arXiv:2107.12374",
+)

@@ -1,0 +1,39 @@
+"""Weights of a few bits, as on neuromorphic chips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from brianconv.conversion.graph import Connection, LayerGraph
+from brianconv.errors import ParameterError
+
+
+def quantize_weights(graph: LayerGraph, bits: int) -> LayerGraph:
+    """Return a graph whose weights are whole multiples of a step, one step a weight matrix; biases stay.
+
+    Parameters
+    ----------
+    graph : LayerGraph
+    bits : int
+        2 to 32, sign included: weights become -n .. n steps with n = 2^(bits - 1) - 1, the largest weight n steps.
+
+    Raises
+    ------
+    ParameterError
+        If `bits` is out of range.
+    """
+    if not isinstance(bits, int) or not 2 <= bits <= 32:
+        raise ParameterError(f"weight_bits is {bits!r}; it is a whole number from 2 to 32, sign included")
+    return graph.map_connections(lambda layer, connection: _quantized(connection, 2 ** (bits - 1) - 1))
+
+
+def _quantized(connection: Connection, most: int) -> Connection:
+    def rounded(geometry: Any) -> Any:
+        largest = np.abs(geometry.weight).max() if geometry.weighted else 0.0
+        step = largest / most
+        return replace(geometry, weight=np.rint(geometry.weight / step) * step) if step else geometry
+
+    return replace(connection, chain=tuple(rounded(geometry) for geometry in connection.chain))

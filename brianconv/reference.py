@@ -221,7 +221,7 @@ class LastChance(Neurons):
         last = elapsed == p["window"] - 1
         kernel, following = (math.exp((elapsed + ahead - p["window"] + 1) / p["tau"]) for ahead in (0, 1))
         limit = math.inf if last else p["theta_0"] * following * self.share
-        spikes = ((self.v >= p["theta_0"] * kernel * self.share) & (self.v < limit)).to(self.v.dtype)
+        spikes = self.fires((self.v >= p["theta_0"] * kernel * self.share) & (self.v < limit)).to(self.v.dtype)
         return spikes, self.v, spikes * kernel
 
 

@@ -150,7 +150,8 @@ class SpikingNetwork:
         return spiking
 
     def in_millivolts(self, v_rest: float = -70.0, v_threshold: float = -50.0) -> SpikingNetwork:
-        """Return the same network with potentials in volts; weights are postsynaptic potentials. The spikes are the same.
+        """Return the same network with potentials in volts; weights are postsynaptic potentials. The spikes are the
+        same.
 
         Parameters
         ----------
@@ -220,7 +221,8 @@ class SpikingNetwork:
         value = start[1] if start else "0"
         if self.units:
             value = statements_in_volts(f"v = {value}").partition("=")[2].strip()
-        return f"v = int(step > skip) * v + int(step <= skip) * ({value})"
+        value = value if value.isidentifier() else f"({value})"
+        return f"v = int(step > skip) * v + int(step <= skip) * {value}"
 
     @property
     def evaluate(self) -> str:
@@ -336,6 +338,7 @@ def convert(
     percentile: float = 99.9,
     per: str = "layer",
     weight_bits: int | None = None,
+    threshold_factor: float | None = None,
     synaptic_delay: int | Mapping[str, int] = 0,
     tau_m: float | None = None,
     refractory: int = 0,
@@ -365,6 +368,8 @@ def convert(
         One scale a layer or one a channel.
     weight_bits : int, optional
         Round the weights of each connection to so many bits, sign included.
+    threshold_factor : float, optional
+        Factor of the thresholds that "hybrid" and "direct" coding measure; the code's own otherwise.
     synaptic_delay : int or mapping of layer name to int
         Delay in steps of the synapses that end at a layer; 0 means that a spike crosses all layers within a step.
     tau_m, refractory, noise, noise_seed
@@ -405,6 +410,8 @@ def convert(
     normalized = normalize(graph, calibration_images, normalization, percentile, per, scheme.encoding.bounded)
     if weight_bits is not None:
         normalized = replace(normalized, graph=quantize_weights(normalized.graph, weight_bits))
+    if threshold_factor is not None:
+        scheme = _with_threshold_factor(scheme, threshold_factor)
     if scheme.measured_threshold is not None and "v_threshold" not in parameters:
         parameters["v_threshold"] = _measured_thresholds(normalized.graph, calibration_images, scheme)
     spiking = from_normalized(normalized, scheme, synaptic_delay, **parameters)
@@ -419,9 +426,15 @@ def _check_delay(scheme: CodingScheme, synaptic_delay: int | Mapping[str, int]) 
         raise ParameterError(f"coding {scheme.name!r} takes no synaptic_delay: {scheme.no_delay}")
 
 
-def _measured_thresholds(
-    graph: LayerGraph, images: np.ndarray | None, scheme: CodingScheme
-) -> dict[str, float]:
+def _with_threshold_factor(scheme: CodingScheme, factor: float) -> CodingScheme:
+    if scheme.measured_threshold is None:
+        raise ParameterError(f"coding {scheme.name!r} measures no thresholds: set v_threshold instead of a factor")
+    if not isinstance(factor, (int, float)) or not factor > 0:
+        raise ParameterError(f"threshold_factor is {factor!r}; it is above 0")
+    return replace(scheme, measured_threshold=float(factor))
+
+
+def _measured_thresholds(graph: LayerGraph, images: np.ndarray | None, scheme: CodingScheme) -> dict[str, float]:
     from brianconv.conversion.thresholds import measure_thresholds
 
     if images is None:
@@ -443,7 +456,8 @@ def from_normalized(
     pooling = [layer.name for layer in graph.layers if layer.is_pooling]
     if pooling and scheme.no_max_pooling:
         raise UnsupportedLayerError(
-            f"layer {pooling[0]!r} (maximum pooling) has no equivalent in coding {scheme.name!r}: {scheme.no_max_pooling}"
+            f"layer {pooling[0]!r} (maximum pooling) has no equivalent in coding {scheme.name!r}: "
+            f"{scheme.no_max_pooling}"
         )
     if graph.output.name in pooling:
         raise UnsupportedLayerError(f"the network ends with maximum pooling, {pooling[-1]!r}: nothing reads it out")

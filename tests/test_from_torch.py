@@ -131,7 +131,7 @@ class Residual(nn.Module):
         (nn.Sequential(nn.Linear(4, 4), nn.GRU(4, 4)), (4,), UnsupportedLayerError,
          ["'1'", "GRU", "supported: Linear"]),
         (nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2)), (1, 8, 8), UnsupportedLayerError,
-         ["MaxPool2d", "AvgPool2d"]),
+         ["maximum pooling '1'", "put a ReLU before"]),
         (nn.Sequential(nn.Linear(4, 4), nn.Sigmoid()), (4,), UnsupportedLayerError, ["Sigmoid"]),
         (nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 4)), (4,), UnsupportedLayerError, ["'0'", "directly follow"]),
         (nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect")), (1, 8, 8), UnsupportedLayerError,

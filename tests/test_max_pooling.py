@@ -53,8 +53,10 @@ def test_pooling_takes_no_phase_and_passes_the_first_spike_of_a_window(numpy_tar
     assert spiking.default_steps == 60  # three weight layers
     recording = simulate(spiking, dyadic_images(3, SHAPE), record_spikes=spiking.populations)
     n_steps = recording.n_steps
-    dense = {name: recording.spikes_of(name).dense(3, n_steps, int(np.prod(shape))) for name, shape in
-             spiking.graph.shapes.items()}
+    dense = {
+        name: recording.spikes_of(name).dense(3, n_steps, int(np.prod(shape)))
+        for name, shape in spiking.graph.shapes.items()
+    }
     first = np.where(dense["layer_0"].any(axis=1), dense["layer_0"].argmax(axis=1), n_steps)
     pooled = -functional.max_pool2d(torch.tensor(-first.reshape(3, 4, 11, 9), dtype=torch.float64), 2).numpy()
     relay = np.where(dense["layer_2"].any(axis=1), dense["layer_2"].argmax(axis=1), n_steps)

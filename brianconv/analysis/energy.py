@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brianconv.coding import find_scheme
+from brianconv.coding.scheme import CodingScheme
 from brianconv.conversion.geometry import Convolution, Geometry, OneToOne, TransposedConvolution
 from brianconv.conversion.graph import INPUT, Connection, LayerGraph
 from brianconv.errors import DataError, ParameterError
@@ -30,20 +32,6 @@ from brianconv.recording import Recording
 MULTIPLICATION_PJ = 3.1
 ACCUMULATE_PJ = 0.1
 MULTIPLY_ACCUMULATE_PJ = 3.2  # a multiplication and an addition
-
-# Whether a spike is weighted by a value from a lookup table. Rate, phase, burst and time to first spike are those of
-# Park et al. (2020), Table III; the others follow from their equations: spikes of one height need no multiplication.
-MULTIPLICATIONS_PER_SPIKE: Mapping[str, int] = {
-    "rate": 0,
-    "poisson": 0,
-    "analog": 0,
-    "phase": 1,
-    "burst": 1,
-    "ttfs": 1,
-    "reverse": 1,
-    "hybrid": 0,
-    "direct": 0,
-}
 
 
 @dataclass(frozen=True)
@@ -194,7 +182,9 @@ def normalized_energy(
     return architecture.dynamic * spikes / reference_spikes + architecture.static * latency / reference_latency
 
 
-def operation_counts(code: str, spikes: float, *, macs: float = 0.0, leaks: float = 0.0) -> OperationCounts:
+def operation_counts(
+    code: str | CodingScheme, spikes: float, *, macs: float = 0.0, leaks: float = 0.0
+) -> OperationCounts:
     """Return the multiplications and additions of an inference, as in Park et al. (2020), Table III.
 
     Each spike is one addition, and one multiplication where it is weighted by its time; kernels are lookup tables. The
@@ -206,8 +196,8 @@ def operation_counts(code: str, spikes: float, *, macs: float = 0.0, leaks: floa
 
     Parameters
     ----------
-    code : str
-        A key of `MULTIPLICATIONS_PER_SPIKE`.
+    code : str or CodingScheme
+        Its hidden neurons say whether a spike carries a weight of its own.
     spikes : float
         Spikes an image, those of auxiliary neurons included.
     macs : float
@@ -220,13 +210,9 @@ def operation_counts(code: str, spikes: float, *, macs: float = 0.0, leaks: floa
     ParameterError
         If the code is unknown, or a number is negative or not finite.
     """
-    if code not in MULTIPLICATIONS_PER_SPIKE:
-        raise ParameterError(
-            f"the operations of code {code!r} are unknown; known are {', '.join(MULTIPLICATIONS_PER_SPIKE)}: "
-            "take one of them whose spikes are weighted in the same way"
-        )
+    weighted = find_scheme(code).neuron.carries != "1"
     _check_counts(spikes=spikes, macs=macs, leaks=leaks)
-    return OperationCounts(MULTIPLICATIONS_PER_SPIKE[code] * spikes + macs + leaks, spikes + macs)
+    return OperationCounts(weighted * spikes + macs + leaks, spikes + macs)
 
 
 def macs_by_layer(graph: LayerGraph, *, padding: bool = False) -> dict[str, int]:

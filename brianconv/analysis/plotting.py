@@ -127,9 +127,9 @@ def plot_potentials(
     values = _values(recording, spiking, layer)
     starts_there = "v = v_init" in (line.strip() for line in spiking.neurons[layer].on_image.splitlines())
     start = values["v_init"] if starts_there else None
-    in_volts = spiking.units is not None and spiking.is_biological(layer)
-    if in_volts and start is not None:
-        start = spiking.units.v_rest + spiking.units.swing * start
+    units = spiking.units if spiking.is_biological(layer) else None
+    if units and start is not None:
+        start = units.v_rest + units.swing * start
     with plt.rc_context(STYLE):
         figure, all_axes = plt.subplots(
             len(columns), 1, figsize=(7.0, 0.9 + 1.1 * len(columns)), sharex=True, squeeze=False, layout="constrained"
@@ -139,15 +139,13 @@ def plot_potentials(
             fired = np.isin(np.arange(1, recording.n_steps + 1), spikes.step[spikes.neuron == neuron])
             threshold = _threshold(spiking, layer, values, fired)
             drop = _drop(spiking, layer, threshold)
-            if in_volts:
-                assert spiking.units is not None
-                rest, swing = spiking.units.v_rest, spiking.units.swing
-                drop = None if drop is None else swing * drop
-                threshold = rest + swing * threshold
+            if units:
+                drop = None if drop is None else units.swing * drop
+                threshold = units.v_rest + units.swing * threshold
             _trace(axes, potentials.values[image, :, column], fired, drop, start, recording.dt_ms)
             edges = np.arange(recording.n_steps + 1) * recording.dt_ms
             axes.stairs(threshold, edges, baseline=None, color=RED, linewidth=1.0, linestyle="--", label="threshold")
-            axes.set_ylabel(f"neuron {neuron}\nv ({'mV' if in_volts else 'thresholds'})")
+            axes.set_ylabel(f"neuron {neuron}\nv ({'mV' if units else 'thresholds'})")
         all_axes[-1, 0].set_xlabel(f"time (ms), layer {layer}, image {image}; v before the reset")
         handles, labels = all_axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))

@@ -1,7 +1,9 @@
 """Direct coding: analog pixels in every step, leaky neurons that fire whenever they cross their threshold.
 
-It is hybrid coding with another input and without a limit on spikes: the conversion that Datta et al. (2021) train from
-(Table I, column b), and after Rathi and Roy (2020) the network (c) of their Figure 4.
+It is hybrid coding with another input and without a limit on spikes: the conversion that Datta et al. (2021) train
+from (Table I, column b), and after Rathi and Roy (2020) the network (c) of their Figure 4. The measured thresholds
+are taken as they are: the papers' factor of 0.4 lets spikes through within few steps, but neurons then saturate at
+0.4 of their range (``threshold_factor=0.4`` sets it).
 
 Source: Rathi and Roy (2020), DIET-SNN, arXiv:2008.03658; Datta et al. (2021), section V-A.
 """
@@ -20,5 +22,7 @@ SCHEME = replace(
         **hybrid.PARAMETERS,
         "spike_limit": replace(hybrid.PARAMETERS["spike_limit"], default=NO_LIMIT),
     },
+    no_max_pooling="",
+    measured_threshold=1.0,
     source="Rathi and Roy (2020), arXiv:2008.03658; Datta et al. (2021), section V-A",
 )

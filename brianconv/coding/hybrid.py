@@ -1,9 +1,9 @@
 """Single-spike hybrid coding: analog pixels in the first step, then one spike a pixel; leaky neurons that fire once.
 
 The decision is taken from the potential of the output neurons and from the time at which they cross their threshold.
-Input encoding and number of spikes are independent choices: ``encoding`` is "hybrid", "analog" (direct encoding: pixels in
-every step), "single_spike" (no analog step) or "poisson"; ``spike_limit`` is 1 or any larger number. Thresholds are
-measured layer by layer in the spiking network unless they are given.
+Input encoding and number of spikes are independent choices: ``encoding`` is "hybrid", "analog" (direct encoding:
+pixels in every step), "single_spike" (no analog step) or "poisson"; ``spike_limit`` is 1 or any larger number.
+Thresholds are measured layer by layer in the spiking network unless they are given.
 
 Source: Datta et al. (2021), arXiv:2107.12374, Eqs. 2 to 11 and section V-A.
 """
@@ -119,7 +119,7 @@ def spike_step(pixel: np.ndarray, window: int = 5, pixel_low: float = 0.0, pixel
     return np.floor(exact + 0.5 + 1e-8).astype(int)
 
 
-def n_steps(parameters: Mapping[str, Mapping[str, float]], depth: Mapping[str, int]) -> int:
+def n_steps(parameters: Mapping[str, Mapping[str, float]], depth: Mapping[str, int]) -> int:  # noqa: ARG001
     """Return T, or 100 steps for an input that does not end."""
     return int(parameters["window"]["input"]) if "window" in parameters else 100
 

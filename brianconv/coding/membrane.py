@@ -14,7 +14,7 @@ from brianconv.errors import ParameterError
 DERIVATIVE = re.compile(r"^([ \t]*)dv/dt\s*=\s*(.+?)\s*:\s*(\w+)[ \t]*$", re.MULTILINE)
 CONSTANT = re.compile(r"^([ \t]*)v\s*:\s*1[ \t]*$", re.MULTILINE)
 NOISE_EQUATIONS = """
-xi_step = normal(noise_seed, image_index, step, i) : 1
+fluctuation = normal(noise_seed, image_index, step, i) : 1
 noise                         : 1 (shared, constant)
 noise_seed                    : 1 (shared, constant)
 image_index                   : integer (linked)
@@ -76,7 +76,7 @@ def with_membrane(model: NeuronModel, membrane: Membrane) -> NeuronModel:
     if not DERIVATIVE.search(equations):
         raise ParameterError(f"neurons of model {model.name!r} have no membrane (no dv/dt) that could leak or be noisy")
     leak = " - v / (tau_m * dt)" if membrane.tau_m is not None else ""
-    noise = " + noise * xi_step / dt" if membrane.noise else ""
+    noise = " + noise * fluctuation / dt" if membrane.noise else ""
     equations = DERIVATIVE.sub(rf"\1dv/dt = \2{leak}{noise} : \3", equations).replace("dv/dt = 0 / dt ", "dv/dt = ")
     equations = re.sub(r"dv/dt = \+ ", "dv/dt = ", equations)
     parts = [equations.rstrip()]

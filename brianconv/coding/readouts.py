@@ -54,8 +54,8 @@ POTENTIAL_AND_TIME = Readout(
     """,
     fires=False,
     neuron=ACCUMULATOR,
-    source="Datta et al. (2021), Eqs. 9 to 11: the product of two softmaxes is highest where U - t is; a neuron that has "
-    "not crossed its threshold does so in the last step",
+    source="Datta et al. (2021), Eqs. 9 to 11: the product of two softmaxes is highest where U - t is; a neuron that "
+    "has not crossed its threshold does so in the last step",
 )
 
 FIRST_SPIKE_VALUE = Readout(

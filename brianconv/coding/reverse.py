@@ -1,12 +1,13 @@
 """Reverse coding: one spike a neuron, and the later it comes, the more it is worth.
 
-Park et al. (2020) compare with TDSNN (Zhang et al., 2019), in which larger activations fire later and neurons that tick
-drive each layer through its window. They print no equations, and TDSNN retrains the weights. This is **not TDSNN** but a
-variant with equations of its own, on the weights as they are: in the window of T steps in which a layer fires, the
-threshold *grows* exponentially to 1, eps(s) = exp((s - T + 1) / tau), s = 0..T - 1, driven by one tick a step that reaches
-every neuron of the layer. A neuron fires at the last s with u >= eps(s), which it knows by the next value of eps, and its
-spike carries eps(s). What is decoded is at most u, and at least u exp(-1 / tau) between exp((1 - T) / tau) and 1. There is
-no early firing: potentials must be complete when the window begins. Ticks are counted among the spikes.
+Park et al. (2020) compare with TDSNN (Zhang et al., 2019), in which larger activations fire later and neurons that
+tick drive each layer through its window. They print no equations, and TDSNN retrains the weights. This is **not
+TDSNN** but a variant with equations of its own, on the weights as they are: in the window of T steps in which a layer
+fires, the threshold *grows* exponentially to 1, eps(s) = exp((s - T + 1) / tau), s = 0..T - 1, driven by one tick a
+step that reaches every neuron of the layer. A neuron fires at the last s with u >= eps(s), which it knows by the next
+value of eps, and its spike carries eps(s). What is decoded is at most u, and at least u exp(-1 / tau) between exp((1
+- T) / tau) and 1. There is no early firing: potentials must be complete when the window begins. Ticks are counted
+among the spikes.
 """
 
 from collections.abc import Mapping

@@ -25,8 +25,8 @@ from brianconv.conversion.graph import INPUT, Connection, Layer, LayerGraph
 from brianconv.errors import DataError, ShapeError, UnsupportedLayerError
 
 SUPPORTED = (
-    "Linear, Conv2d, AvgPool2d, MaxPool2d, BatchNorm1d/2d directly after Linear or Conv2d, ReLU, Flatten, view, reshape, "
-    "Dropout, Identity"
+    "Linear, Conv2d, AvgPool2d, MaxPool2d, BatchNorm1d/2d directly after Linear or Conv2d, ReLU, Flatten, view, "
+    "reshape, Dropout, Identity"
 )
 REMEDIES: dict[str, str] = {}
 RESERVED = {INPUT, "schedule"}

@@ -464,7 +464,7 @@ class MaxPooling:
         return self.window.n_edges
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        low = np.finfo(np.float64).min if np.issubdtype(x.dtype, np.floating) else np.iinfo(x.dtype).min
+        low = np.finfo(x.dtype).min if np.issubdtype(x.dtype, np.floating) else np.iinfo(x.dtype).min
         pads = ((0, 0), (0, 0), *((p, p) for p in self.padding))
         padded = np.pad(x, pads, constant_values=low)
         windows = sliding_window_view(padded, self.kernel_size, axis=(2, 3))  # type: ignore[call-overload]

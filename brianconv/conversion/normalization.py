@@ -79,9 +79,7 @@ def normalize(
     scales = _measure(graph, np.asarray(images), quantile, per)
     scaled = graph.map_connections(
         lambda layer, connection: (
-            connection
-            if layer.is_pooling
-            else connection.scaled(scales[connection.source], scales[layer.name])
+            connection if layer.is_pooling else connection.scaled(scales[connection.source], scales[layer.name])
         )
     )
     label = "max" if method == "max" else f"{percentile:g}th percentile"

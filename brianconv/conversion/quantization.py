@@ -27,7 +27,7 @@ def quantize_weights(graph: LayerGraph, bits: int) -> LayerGraph:
     """
     if not isinstance(bits, int) or not 2 <= bits <= 32:
         raise ParameterError(f"weight_bits is {bits!r}; it is a whole number from 2 to 32, sign included")
-    return graph.map_connections(lambda layer, connection: _quantized(connection, 2 ** (bits - 1) - 1))
+    return graph.map_connections(lambda _, connection: _quantized(connection, 2 ** (bits - 1) - 1))
 
 
 def _quantized(connection: Connection, most: int) -> Connection:

@@ -23,9 +23,9 @@ def measure_thresholds(
 ) -> dict[str, float]:
     """Return a threshold for each population, in the units of the weights; 1 for the input.
 
-    A layer's threshold is a percentile of what reaches its neurons in a step, over images and steps, while analog pixels
-    enter in every step, and the layers before it, without leak, have the thresholds measured so far. All thresholds are
-    multiplied by a factor in the end.
+    A layer's threshold is a percentile of what reaches its neurons in a step, over images and steps, while analog
+    pixels enter in every step, and the layers before it, without leak, have the thresholds measured so far. All
+    thresholds are multiplied by a factor in the end.
 
     Parameters
     ----------

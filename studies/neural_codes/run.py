@@ -1,9 +1,9 @@
-"""Accuracy, latency, spikes, operations and energy of each neural code on Net 1.
+"""Accuracy, latency, spikes, operations and energy of each neural code on two networks.
 
-    python -m studies.neural_codes.run --data-root DIR [--jobs 2]
+    python -m studies.neural_codes.run --data-root DIR [--jobs 2] [--network NAME] [--only "ROW"]
 
 Writes results.json after every row, and what the pictures need into recordings.npz; the same command goes on where it
-was stopped.
+was stopped. `--network` and `--only` run a part.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from brianconv import datasets
-from brianconv.analysis.energy import SPINNAKER, TRUENORTH, compute_energy, normalized_energy
+from brianconv.analysis.energy import SPINNAKER, TRUENORTH, compute_energy, normalized_energy, operation_counts
 from brianconv.analysis.metrics import summarize, versions
 from brianconv.conversion.weights import load_model
+from brianconv.errors import UnsupportedLayerError
 from brianconv.files import write_atomically, write_json
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
@@ -35,25 +37,25 @@ def main() -> None:
     parser.add_argument("--data-root", default="data")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--images", type=int, default=params.N_IMAGES)
+    parser.add_argument("--network", choices=params.NETWORKS, help="this one only")
+    parser.add_argument("--only", choices=params.ROWS, help="this row only, anew")
     arguments = parser.parse_args()
     test = datasets.load(params.DATA, "test", arguments.data_root).head(arguments.images)
     training = datasets.load(params.DATA, "train", arguments.data_root).head(params.N_CALIBRATION)
-    model, _ = load_model(params.MODEL)
-    settings = {"images": arguments.images, "calibration": params.N_CALIBRATION}
-    results = _previous(settings)
-    for title, (code, options, n_steps) in params.ROWS.items():
-        if title in results["rows"]:
-            continue
-        spiking = convert(model, training.images, coding=code, normalization="max", **options)
-        recording = simulate(
-            spiking, test.images, n_steps, mode="standalone", dtype=params.DTYPE, jobs=arguments.jobs, progress=True
-        )
-        results["rows"][title] = _row(spiking, recording, test.labels)
-        write_json(RESULTS, results)
-        print(f"{title}: accuracy {results['rows'][title]['accuracy']:.2%}", flush=True)
-    _add_energies(results["rows"])
-    write_json(RESULTS, results)
-    _record(model, training.images, test.images[:1])
+    results = _previous({"images": arguments.images, "calibration": params.N_CALIBRATION})
+    for network in [arguments.network] if arguments.network else params.NETWORKS:
+        model, _ = load_model(params.NETWORKS[network])
+        rows = results["networks"].setdefault(network, {})
+        for title in [arguments.only] if arguments.only else params.ROWS:
+            if title not in rows or arguments.only:
+                rows[title] = _run(model, title, training.images, test, arguments.jobs)
+                write_json(RESULTS, results)
+                print(f"{network}, {title}: {rows[title].get('accuracy', rows[title].get('refused'))}", flush=True)
+        if params.REFERENCE in rows:
+            _add_energies(rows)
+            write_json(RESULTS, results)
+        if network == params.DRAWN_NETWORK:
+            _record(model, training.images, test.images[:1])
 
 
 def _previous(settings: dict[str, int]) -> dict:
@@ -61,20 +63,48 @@ def _previous(settings: dict[str, int]) -> dict:
         results = json.loads(RESULTS.read_text())
         if results["settings"] == settings:
             return results
-    return {"settings": settings, "versions": versions(), "rows": {}}
+    return {"settings": settings, "versions": versions(), "networks": {}}
 
 
-def _row(spiking: SpikingNetwork, recording: Recording, labels: np.ndarray) -> dict:
+def _run(model: nn.Module, title: str, calibration: np.ndarray, test: datasets.Dataset, jobs: int) -> dict:
+    row = params.ROWS[title]
+    try:
+        spiking = _converted(model, calibration, row)
+    except UnsupportedLayerError as error:
+        return {"refused": str(error)}
+    recording = simulate(
+        spiking, test.images, row.n_steps, mode="standalone", dtype=params.DTYPE, jobs=jobs, progress=True
+    )
+    return _figures(spiking, recording, test.labels)
+
+
+def _converted(model: nn.Module, calibration: np.ndarray, row: params.Row) -> SpikingNetwork:
+    measured = row.code in ("hybrid", "direct")  # they measure thresholds and leave the weights as they are
+    normalization = {} if measured else {"normalization": "max"}
+    return convert(model, calibration, coding=row.code, **normalization, **row.options)
+
+
+def _figures(spiking: SpikingNetwork, recording: Recording, labels: np.ndarray) -> dict:
     summary = summarize(recording, labels)
-    analog_steps = 1 if spiking.scheme.encoding.name == "analog" else 0  # products with weights are made once
-    energy = compute_energy(recording, spiking.graph, analog_steps=analog_steps)
-    return {**{key: summary[key] for key in KEPT}, "code": spiking.scheme.name, "energy_gain": energy.gain}
+    analog = spiking.scheme.encoding.analog_steps
+    energy = compute_energy(recording, spiking.graph, analog_steps=1 if analog is None else analog)  # made once
+    operations = operation_counts(spiking.scheme, summary["spikes_per_image"])
+    return {
+        **{key: summary[key] for key in KEPT},
+        "code": spiking.scheme.name,
+        "compute_energy_nj": energy.snn_pj / 1000,
+        "ann_compute_energy_nj": energy.ann_pj / 1000,
+        "multiplications": operations.multiplications,
+        "additions": operations.additions,
+    }
 
 
 def _add_energies(rows: dict[str, dict]) -> None:
-    """Normalise energies by those of the first row, as Park et al. (2020) do."""
-    reference = next(iter(rows.values()))
+    """Normalise energies by those of the Poisson rate code, as Park et al. (2020) do."""
+    reference = rows[params.REFERENCE]
     for row in rows.values():
+        if "refused" in row:
+            continue
         for name, architecture in (("truenorth", TRUENORTH), ("spinnaker", SPINNAKER)):
             row[f"energy_{name}"] = normalized_energy(
                 architecture,
@@ -85,16 +115,16 @@ def _add_energies(rows: dict[str, dict]) -> None:
             )
 
 
-def _record(model, training: np.ndarray, image: np.ndarray) -> None:
+def _record(model: nn.Module, calibration: np.ndarray, image: np.ndarray) -> None:
     """Record spikes and potentials of one layer for one image, for each code that is drawn."""
     arrays: dict[str, np.ndarray] = {}
     for k, title in enumerate(params.DRAWN):
-        code, options, n_steps = params.ROWS[title]
-        spiking = convert(model, training, coding=code, normalization="max", **options)
+        row = params.ROWS[title]
+        spiking = _converted(model, calibration, row)
         activation = next(spiking.graph.activations(image))[params.LAYER].ravel()
         lively = np.argsort(activation)[[int(0.99 * activation.size)]]
         recording = simulate(
-            spiking, image, n_steps, mode="standalone", dtype=params.DTYPE,
+            spiking, image, row.n_steps, mode="standalone", dtype=params.DTYPE,
             record_spikes=[params.LAYER], record_potentials={params.LAYER: lively},
         )  # fmt: skip
         spikes = recording.spikes_of(params.LAYER)

@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 
 from brianconv import datasets
-from brianconv.coding import SCHEMES, describe_code
+from brianconv.coding import SCHEMES, describe_code, find_scheme
 from brianconv.errors import BrianconvError, DataError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork, convert
@@ -93,7 +93,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings",
         help="parameters of the code and of the conversion, such as v_init=0.4, v_init=0.5,0.4,0.3, normalization=max, "
-        "percentile=99.9, per=channel, synaptic_delay=1, skip=5, calibration=1000; @FILE reads them from JSON",
+        "percentile=99.9, per=channel, encoding=phase, readout=first_spike, synaptic_delay=1, tau_m=20, refractory=2, "
+        "noise=0.1, weight_bits=8, skip=5, calibration=1000, mean=0.49,0.48,0.45; @FILE reads them from JSON",
     )  # fmt: skip
     parser.add_argument("--steps", type=_positive, metavar="N", help="steps an image (default: the code's)")
     parser.add_argument("--delay", type=int, default=0, metavar="N", help="delayed evaluation: steps that do not count")
@@ -103,7 +104,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="kernels shared by place, or every synapse stored",
     )  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of models that are made at random")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of models that are made at random, and of Poisson input"
+    )
 
 
 def _positive(text: str) -> int:
@@ -131,7 +134,7 @@ def _codes(parsed: argparse.Namespace) -> None:
         return
     for name in sorted(SCHEMES):
         scheme = SCHEMES[name]
-        print(f"{name:<10}{', '.join(scheme.parameters):<45}{scheme.source}")
+        print(f"{name:<10}{', '.join(scheme.all_parameters):<45}  {scheme.source}")
 
 
 def _bench(parsed: argparse.Namespace) -> None:
@@ -146,6 +149,8 @@ class _Converted:
     n_steps: int
     skip: int
     convert_s: float
+    mean: list[float]
+    std: list[float]
 
 
 def _run(parsed: argparse.Namespace) -> None:
@@ -155,6 +160,9 @@ def _run(parsed: argparse.Namespace) -> None:
     folder = writable_folder(parsed.out)
     test = datasets.load(parsed.data, "test", parsed.data_root).head(parsed.images)
     converted = _converted(parsed)
+    test = test.standardized(converted.mean, converted.std)
+    for note in test.notes:
+        print(f"{parsed.data}: {note}", flush=True)
     run = {"delay": parsed.delay, "skip": converted.skip, "theta": parsed.early_decision}
     checked_settings(converted.spiking, test.images, converted.n_steps, **run)
     recording = simulate(
@@ -197,29 +205,43 @@ def _export(parsed: argparse.Namespace) -> None:
 
 def _converted(parsed: argparse.Namespace) -> _Converted:
     """Load model and calibration images, and convert."""
-    from brianconv.conversion.weights import load_model
+    from brianconv.conversion.weights import image_statistics, load_model
 
     settings = _settings(parsed.settings)
     start = time.perf_counter()
     model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
     print(f"weights: {weights or 'as the model was made'}", flush=True)
-    images = _calibration_images(parsed, _whole(settings, "calibration", N_CALIBRATION, 1))
+    mean, std = image_statistics(weights)
+    mean, std = _numbers(settings, "mean", mean), _numbers(settings, "std", std)
+    calibration = _calibration_images(parsed, _whole(settings, "calibration", N_CALIBRATION, 1))
+    images = calibration.standardized(mean, std).images
     skip = _whole(settings, "skip", 0, 0)
     if "input_shape" in settings:
         raise ParameterError("--set input_shape: the shape of an image is that of the data")
+    if "seed" in find_scheme(parsed.coding).all_parameters:
+        settings.setdefault("seed", parsed.seed)
     spiking = convert(model, images, coding=parsed.coding, **settings)
     n_steps = parsed.steps or spiking.default_steps
-    return _Converted(spiking, n_steps, skip, time.perf_counter() - start)
+    return _Converted(spiking, n_steps, skip, time.perf_counter() - start, mean, std)
 
 
-def _calibration_images(parsed: argparse.Namespace, n_images: int) -> np.ndarray:
+def _numbers(settings: dict[str, Any], key: str, default: list[float]) -> list[float]:
+    """Take a number a channel out of the settings."""
+    value = settings.pop(key, default)
+    numbers = value if isinstance(value, list) else [value]
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise ParameterError(f"--set {key}={value}: it is one number a channel, such as 0.49,0.48,0.45")
+    return [float(number) for number in numbers]
+
+
+def _calibration_images(parsed: argparse.Namespace, n_images: int) -> datasets.Dataset:
     try:
-        return datasets.load(parsed.data, "train", parsed.data_root).head(n_images).images
+        return datasets.load(parsed.data, "train", parsed.data_root).head(n_images)
     except DataError:
         if not parsed.data.endswith(".npz"):
             raise
         print(f"{parsed.data} has no train_images: its first {n_images} images serve for normalisation", flush=True)
-        return datasets.load(parsed.data, "test").head(n_images).images
+        return datasets.load(parsed.data, "test").head(n_images)
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:

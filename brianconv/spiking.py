@@ -283,7 +283,7 @@ class SpikingNetwork:
             *[line for c in self._outgoing(name) for line in c],
             *_section("reset", model.reset),
             *_section("evaluate", self.evaluate if name == self.output else ""),
-            *(["  with " + ", ".join(f"{key} = {value:g}" for key, value in values.items())] if values else []),
+            *(["  with " + ", ".join(f"{key} = {_shown(value)}" for key, value in values.items())] if values else []),
         ]
         return "\n".join(lines)
 
@@ -296,6 +296,10 @@ class SpikingNetwork:
                     title = f"spikes to {layer.name}, {connection.n_synapses:,} synapses, delay {delay} steps"
                     described.append(_section(title, "gate: " * layer.is_pooling + self.on_pre(name, layer.name)))
         return described
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _has_variable(model: NeuronModel, name: str) -> bool:
@@ -413,7 +417,11 @@ def convert(
     if threshold_factor is not None:
         scheme = _with_threshold_factor(scheme, threshold_factor)
     if scheme.measured_threshold is not None and "v_threshold" not in parameters:
-        parameters["v_threshold"] = _measured_thresholds(normalized.graph, calibration_images, scheme)
+        scaled, parameters["v_threshold"] = _measured_thresholds(normalized.graph, calibration_images, scheme)
+        normalized = replace(normalized, graph=scaled)
+    if "pixel_low" in scheme.all_parameters and calibration_images is not None:
+        extremes = {"pixel_low": float(calibration_images.min()), "pixel_high": float(calibration_images.max())}
+        parameters = {**extremes, **parameters}
     spiking = from_normalized(normalized, scheme, synaptic_delay, **parameters)
     if tau_m is not None or refractory or noise:
         spiking = spiking.with_membrane(tau_m=tau_m, refractory=refractory, noise=noise, noise_seed=noise_seed)
@@ -434,15 +442,17 @@ def _with_threshold_factor(scheme: CodingScheme, factor: float) -> CodingScheme:
     return replace(scheme, measured_threshold=float(factor))
 
 
-def _measured_thresholds(graph: LayerGraph, images: np.ndarray | None, scheme: CodingScheme) -> dict[str, float]:
-    from brianconv.conversion.thresholds import measure_thresholds
+def _measured_thresholds(
+    graph: LayerGraph, images: np.ndarray | None, scheme: CodingScheme
+) -> tuple[LayerGraph, dict[str, float]]:
+    from brianconv.conversion.thresholds import with_measured_thresholds
 
     if images is None:
         raise ParameterError(
             f"coding {scheme.name!r} measures the threshold of each layer: pass calibration_images, or v_threshold"
         )
     assert scheme.measured_threshold is not None
-    return measure_thresholds(graph, images, factor=scheme.measured_threshold)
+    return with_measured_thresholds(graph, images, scheme.measured_threshold)
 
 
 def from_normalized(

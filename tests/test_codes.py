@@ -376,3 +376,30 @@ def test_thresholds_are_percentiles_of_what_reaches_a_layer():
     assert measured["layer_0"] == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ParameterError, match="measures the threshold of each layer: pass calibration_images"):
         convert(model, normalization="none", input_shape=(6,), coding="direct")
+
+
+def test_biases_and_pooling_keep_their_scale_beside_measured_thresholds(numpy_target):
+    """Spikes of height 1 stand for thresholds in the units of the activations; biases must follow."""
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 4)
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3.0)
+    images = np.random.default_rng(0).random((60, 1, 10, 10))
+    spiking = convert(model, images, coding="direct")
+    recording = simulate(spiking, images[:20], 150)
+    rate, ann = recording.scores[:, -1] / 150, recording.ann_scores
+    with torch.no_grad():
+        np.testing.assert_allclose(ann, model(torch.tensor(images[:20], dtype=torch.float32)).numpy(), atol=1e-4)
+    for row, expected in zip(rate, ann, strict=True):
+        assert np.corrcoef(row, expected)[0, 1] > 0.98
+    slope = np.polyfit(ann.ravel(), rate.ravel(), 1)
+    assert abs(slope[1]) < 0.05 * np.abs(rate).max(), "biases of the wrong scale would shift the scores"
+
+
+def test_few_bits_change_the_spiking_network_and_not_what_it_is_compared_with(numpy_target):
+    model, images = small_cnn(), dyadic_images(5, SMALL_SHAPE)
+    scores = [simulate(convert(model, images, weight_bits=b), images, 5).ann_scores for b in (None, 3)]
+    np.testing.assert_array_equal(*scores)

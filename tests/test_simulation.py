@@ -162,7 +162,7 @@ def test_a_compiled_program_serves_other_images_weights_and_parameters(small_spi
         np.testing.assert_array_equal(a.scores, b.scores)
     halved = small_spiking.graph.map_connections(lambda _, c: c.scaled(np.ones(()), np.array(2.0)))
     changed = brianconv.spiking.from_normalized(
-        brianconv.spiking.NormalizedNetwork(halved, small_spiking.normalized.activation_scale, "none"),
+        brianconv.spiking.NormalizedNetwork(halved, small_spiking.normalized.activation_scale, "none", halved),
         small_spiking.scheme,
     )
     assert simulate(changed, others, 10, mode="standalone").spike_counts.sum() < a.spike_counts.sum()

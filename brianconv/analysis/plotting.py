@@ -254,7 +254,7 @@ def plot_correlation(
     if len(images) != recording.n_images:
         raise DataError(f"there are {len(images)} images for a recording of {recording.n_images}")
     n_steps = n_steps or recording.n_steps
-    batches = list(spiking.graph.activations(images))
+    batches = list(spiking.normalized.ann.activations(images))
     with plt.rc_context(STYLE):
         figure, all_axes = plt.subplots(
             1, len(layers), figsize=(2.6 * len(layers) + 0.6, 3.2), squeeze=False, layout="constrained"

@@ -31,11 +31,15 @@ class NormalizedNetwork:
         For each population the number(s) by which its activation was divided; broadcasts against its shape.
     method : str
         How the scales were found, for the reader.
+    ann : LayerGraph
+        The network before conversion, with activations divided by their scales: `graph` without what was changed for
+        spikes afterwards, such as weights of a few bits.
     """
 
     graph: LayerGraph
     activation_scale: Mapping[str, np.ndarray]
     method: str
+    ann: LayerGraph
 
 
 def normalize(
@@ -73,7 +77,7 @@ def normalize(
     _check(method, percentile, per)
     if method == "none":
         scales = {name: np.ones(()) for name in graph.names}
-        return NormalizedNetwork(graph, scales, "none")
+        return NormalizedNetwork(graph, scales, "none", graph)
     check_images(images, graph.input_shape, "calibration images", bounded)
     quantile = 100.0 if method == "max" else percentile
     scales = _measure(graph, np.asarray(images), quantile, per)
@@ -83,7 +87,7 @@ def normalize(
         )
     )
     label = "max" if method == "max" else f"{percentile:g}th percentile"
-    return NormalizedNetwork(scaled, scales, f"{label} per {per}")
+    return NormalizedNetwork(scaled, scales, f"{label} per {per}", scaled)
 
 
 def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: str, bounded: bool = True) -> None:

@@ -7,56 +7,92 @@ from __future__ import annotations
 
 import numpy as np
 
-from brianconv.conversion.graph import INPUT, Layer, LayerGraph
+from brianconv.conversion.graph import INPUT, Connection, Layer, LayerGraph
 
 PERCENTILE = 99.7
 
 
-def measure_thresholds(
-    graph: LayerGraph,
-    images: np.ndarray,
-    *,
-    factor: float = 0.4,
-    percentile: float = PERCENTILE,
-    n_images: int = 128,
-    n_steps: int = 20,
-) -> dict[str, float]:
-    """Return a threshold for each population, in the units of the weights; 1 for the input.
+def with_measured_thresholds(
+    graph: LayerGraph, images: np.ndarray, factor: float, n_images: int = 128, n_steps: int = 20
+) -> tuple[LayerGraph, dict[str, float]]:
+    """Return a graph for spikes of height 1, and the threshold of each population; 1 for the input.
 
-    A layer's threshold is a percentile of what reaches its neurons in a step, over images and steps, while analog
-    pixels enter in every step, and the layers before it, without leak, have the thresholds measured so far. All
-    thresholds are multiplied by a factor in the end.
+    Weights stay as they are. Biases are brought to the scale of the spikes that arrive beside them, and so are weights
+    where spikes of several scales meet.
 
     Parameters
     ----------
     graph : LayerGraph
     images : array, shape (n_images, *graph.input_shape)
     factor : float
-        Datta et al. (2021): 0.4.
+        By which thresholds are multiplied; Datta et al. (2021): 0.4.
+    n_images, n_steps : int
+        See `measured_drives`.
+    """
+    drives = measured_drives(graph, images, n_images=n_images, n_steps=n_steps)
+    worth = {INPUT: 1.0}  # of a spike, in units of the activations
+    unit: dict[str, float] = {}
+    thresholds = {INPUT: 1.0}
+    for layer in graph.layers:
+        first = layer.connections[0].source
+        unit[layer.name] = worth[first]
+        thresholds[layer.name] = factor * drives[layer.name] / drives[first]
+        worth[layer.name] = worth[first] if layer.is_pooling else thresholds[layer.name] * unit[layer.name]
+    scaled = graph.map_connections(
+        lambda layer, connection: (
+            connection
+            if layer.is_pooling or (worth[connection.source] == unit[layer.name] and not connection.bias.any())
+            else _biased(connection, worth[connection.source], unit[layer.name])
+        )
+    )
+    return scaled, thresholds
+
+
+def measured_drives(
+    graph: LayerGraph, images: np.ndarray, *, percentile: float = PERCENTILE, n_images: int = 128, n_steps: int = 20
+) -> dict[str, float]:
+    """Return a percentile of what reaches the neurons of each layer in a step, in units of the activations.
+
+    Analog pixels enter in every step, and the neurons of the layers before, without leak, have the values measured so
+    far as thresholds and as the worth of their spikes. Divided by the value of the layer before it, each is the
+    threshold for spikes of height 1.
+
+    Parameters
+    ----------
+    graph : LayerGraph
+    images : array, shape (n_images, *graph.input_shape)
     percentile : float
-        Datta et al. (2021): 99.7.
+        Over images, steps and neurons; Datta et al. (2021): 99.7.
     n_images : int
-        Images that are used at most; the paper takes 512, which differ by less than one percent from 128.
+        Images that are used at most; the paper takes 512.
     n_steps : int
         Steps that are simulated; the paper does not say how many.
     """
     pixels = np.asarray(images[:n_images], dtype=np.float32)
     sent: dict[str, np.ndarray] = {INPUT: pixels[None]}  # steps (one if all are alike), images, then the shape
-    thresholds: dict[str, float] = {}
+    drives = {INPUT: 1.0}
     for layer in graph.layers:
-        drive = _drive(layer, sent)
-        measured = float(np.percentile(drive, percentile))
-        thresholds[layer.name] = measured if measured > 0 else 1.0  # a silent layer never fires
-        sent[layer.name] = _spikes(drive, thresholds[layer.name], n_steps)
-    return {INPUT: 1.0, **{name: factor * value for name, value in thresholds.items()}}
+        arriving = _drive(layer, sent, drives)
+        if layer.is_pooling:
+            source = layer.connections[0].source
+            drives[layer.name], sent[layer.name] = drives[source], arriving / np.float32(drives[source])
+            continue
+        measured = float(np.percentile(arriving, percentile))
+        drives[layer.name] = measured if measured > 0 else 1.0  # a silent layer never fires
+        sent[layer.name] = _spikes(arriving, drives[layer.name], n_steps)
+    return drives
 
 
-def _drive(layer: Layer, sent: dict[str, np.ndarray]) -> np.ndarray:
-    """What reaches the neurons of a layer in each step."""
+def _biased(connection: Connection, input_scale: float, output_scale: float) -> Connection:
+    return connection.scaled(np.asarray(input_scale), np.asarray(output_scale))
+
+
+def _drive(layer: Layer, sent: dict[str, np.ndarray], worth: dict[str, float]) -> np.ndarray:
+    """What reaches the neurons of a layer in each step; max pooling passes the largest of each window."""
     total: np.ndarray | None = None
     for connection in layer.connections:
-        spikes = sent[connection.source]
-        drive = np.stack([connection.apply(step.astype(np.float32)).astype(np.float32) for step in spikes])
+        spikes, height = sent[connection.source], np.float32(worth[connection.source])
+        drive = np.stack([connection.apply(height * step.astype(np.float32)).astype(np.float32) for step in spikes])
         total = drive if total is None else total + drive
     assert total is not None
     return total

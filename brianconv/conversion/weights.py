@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +61,29 @@ def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> t
     if path is not None:
         _load(model, path)
     return model.eval(), path
+
+
+def image_statistics(weights: Path | None) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation by channel with which a network was trained, empty if images were in [0, 1].
+
+    Parameters
+    ----------
+    weights : Path or None
+        The file beside it, with the suffix .json, holds the recipe of the training.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    about = weights.with_suffix(".json") if weights else None
+    if about is None or not about.exists():
+        return [], []
+    try:
+        recipe = json.loads(about.read_text()).get("recipe", {})
+        return [float(x) for x in recipe.get("mean") or []], [float(x) for x in recipe.get("std") or []]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{about} beside the weights cannot be read: {error}") from error
 
 
 def _module(place: str) -> ModuleType:

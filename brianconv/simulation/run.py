@@ -188,7 +188,7 @@ class Simulation:
             theta=settings.theta,
             parameters=spiking.parameters,
             dt_ms=1000 * self.dt_s,
-            ann_scores=graph.forward(images).reshape(len(images), -1),
+            ann_scores=spiking.normalized.ann.forward(images).reshape(len(images), -1),
             shapes=dict(graph.shapes),
             spikes={name: self._spikes(name, raw, steps) for name in self.record_spikes},
             potentials={

@@ -137,7 +137,7 @@ def _first_difference(fired: Mapping[str, np.ndarray], reference: ReferenceRun) 
 
 def rate_correlations(spiking: SpikingNetwork, images: np.ndarray, rates: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Return, for each layer, the correlation of firing rates (n_images, n_neurons) with normalised activations."""
-    batches = list(spiking.graph.activations(images))
+    batches = list(spiking.normalized.ann.activations(images))
     correlations = {}
     for name, rate in rates.items():
         activation = np.concatenate([values[name] for values in batches]).reshape(len(images), -1)

@@ -121,7 +121,7 @@ def _record(model: nn.Module, calibration: np.ndarray, image: np.ndarray) -> Non
     for k, title in enumerate(params.DRAWN):
         row = params.ROWS[title]
         spiking = _converted(model, calibration, row)
-        activation = next(spiking.graph.activations(image))[params.LAYER].ravel()
+        activation = next(spiking.normalized.ann.activations(image))[params.LAYER].ravel()
         lively = np.argsort(activation)[[int(0.99 * activation.size)]]
         recording = simulate(
             spiking, image, row.n_steps, mode="standalone", dtype=params.DTYPE,

@@ -156,7 +156,8 @@ class SpikingNetwork:
         if layer is not None:
             self.check_population(layer)
         names = [layer] if layer else self.populations
-        return "\n\n".join(self._describe(name) for name in names)
+        notes = [] if layer else [f"note: {note}" for note in self.graph.notes]
+        return "\n\n".join([*(self._describe(name) for name in names), *notes])
 
     def _describe(self, name: str) -> str:
         model, shape = self.model(name), self.graph.shapes[name]

@@ -105,7 +105,7 @@ class BrianNetwork:
         One element that holds the shared counters ``step`` and ``image``.
     populations : dict of str to NeuronGroup
     connections : dict of str to StructuredSynapses or Synapses
-        Named ``conv1_to_conv2``.
+        Named ``conv1_to_conv2``, and ``conv1_to_conv2_2`` where a second one joins the same populations.
     score_monitor : StateMonitor
         The score of every output neuron at the end of every step.
     spike_monitors, potential_monitors : dict of str to monitor
@@ -370,16 +370,23 @@ def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: b
     delay = spiking.synaptic_delay.get(name, 0) * brian.dt
     slot = _slot("synapses", spiking.populations.index(connection.source))
     dtype = getattr(np, brian.dtype)
+    label = _unused(f"{source.name}_to_{target.name}", brian.connections)
     synapses: StructuredSynapses | Synapses
     if explicit:
-        synapses = connect_explicit(connection, source, target, on_pre, delay, slot, dtype)
+        synapses = connect_explicit(connection, source, target, on_pre, delay, slot, dtype, label)
     else:
         synapses = StructuredSynapses(
             source, target, connection.chain, on_pre,
-            delay=delay, dtype=dtype, when=slot, name=f"{source.name}_to_{target.name}",
+            delay=delay, dtype=dtype, when=slot, name=label,
         )  # fmt: skip
     brian.connections[synapses.name] = synapses
     brian.add(synapses)
+
+
+def _unused(name: str, taken: Mapping[str, object]) -> str:
+    """Return a name, numbered from the second one on: two connections may join the same populations."""
+    candidates = [name, *(f"{name}_{k}" for k in range(2, len(taken) + 3))]
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def _add_output_operations(brian: BrianNetwork) -> None:

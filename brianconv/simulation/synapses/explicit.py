@@ -19,6 +19,7 @@ def connect_explicit(
     delay: Quantity,
     slot: str,
     dtype: type,
+    name: str,
 ) -> Synapses:
     """Return the synapses of a connection, made from its edges.
 
@@ -34,6 +35,8 @@ def connect_explicit(
         Scheduling slot in which spikes arrive.
     dtype : NumPy float type
         Of the weights.
+    name : str
+        Of the synapses.
     """
     synapses = Synapses(
         source,
@@ -43,7 +46,7 @@ def connect_explicit(
         delay=delay,
         dtype=dtype,
         clock=source.clock,
-        name=f"{source.name}_to_{target.name}",
+        name=name,
     )
     i, j, w = connection.edges()
     synapses.connect(i=i, j=j)

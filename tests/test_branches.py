@@ -1,15 +1,17 @@
 """Branching networks: additions, concatenations, shared modules, and what is left out or refused."""
 
+import copy
 from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
-from conftest import dyadic_images
+from conftest import dyadic_, dyadic_images
 from test_from_torch import assert_same_as_torch, refuse
 from torch import nn
 from torch.nn import functional
 
+from brianconv import build_network, verify
 from brianconv.conversion.from_torch import extract_graph
 from brianconv.conversion.geometry import Convolution, OneToOne
 from brianconv.conversion.normalization import normalize
@@ -229,7 +231,9 @@ def test_what_the_output_does_not_need_is_left_out():
 
 
 @pytest.mark.parametrize(
-    "last", [nn.Softmax(1), nn.LogSoftmax(-1), functional.log_softmax, lambda x: x.softmax(dim=-1)], ids=str
+    "last",
+    [nn.Softmax(1), nn.LogSoftmax(-1), functional.log_softmax, lambda x: x.softmax(dim=-1)],
+    ids=["module", "LogSoftmax", "function", "method"],
 )
 def test_softmax_at_the_output_is_left_out_with_a_note(last):
     model = Forward(lambda m, x: m.s(m.a(x)), a=head(4), s=lambda: last)
@@ -257,6 +261,26 @@ def test_images_as_output_keep_their_shape():
 @pytest.mark.parametrize("make", [hwang2021.resnet20, park2020.vgg16, hwang2021.net2])
 def test_networks_of_the_papers_equal_torch(make):
     assert_same_as_torch(make(), (3, 32, 32))
+
+
+SPIKING = [
+    "two paths from one layer", "shortcut without weights", "concatenation and addition", "image in the middle",
+    "ReLU, pooling and normalisation of a concatenation",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("synapses", ["structured", "explicit"])
+@pytest.mark.parametrize("name", SPIKING)
+def test_spikes_of_branching_networks_equal_the_reference(numpy_target, name, synapses):
+    images = dyadic_images(2, IMAGE)
+    spiking = convert(dyadic_(copy.deepcopy(NETWORKS[name])), images, per="channel", synaptic_delay=1)
+    outcome = verify(spiking, images[:1], 12, synapses=synapses)
+    assert outcome.passed and outcome.n_spikes > 100, str(outcome)
+
+
+def test_two_connections_between_two_populations_have_names_of_their_own(numpy_target):
+    brian = build_network(convert(NETWORKS["two paths from one layer"], dyadic_images(2, IMAGE)))
+    assert list(brian.connections) == ["input_to_a", "input_to_a_2"]
 
 
 class Defaults(nn.Module):

@@ -2,6 +2,7 @@
 
 from brianconv.analysis.plotting import plot_accuracy, plot_correlation, plot_potentials, plot_raster
 from brianconv.coding import SCHEMES
+from brianconv.conversion.channels import Placement
 from brianconv.conversion.geometry import (
     Convolution,
     Dense,
@@ -12,7 +13,7 @@ from brianconv.conversion.geometry import (
     average_pooling,
     neuron_index,
 )
-from brianconv.errors import BrianconvError
+from brianconv.errors import BrianconvError, ConversionNote
 from brianconv.recording import Recording
 from brianconv.simulation.network import BrianNetwork, Settings, build_network
 from brianconv.simulation.run import Simulation, simulate
@@ -25,10 +26,12 @@ __all__ = [
     "SCHEMES",
     "BrianNetwork",
     "BrianconvError",
+    "ConversionNote",
     "Convolution",
     "Dense",
     "MaxPooling",
     "OneToOne",
+    "Placement",
     "Recording",
     "Reshape",
     "Settings",

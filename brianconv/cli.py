@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 
 from brianconv import datasets
 from brianconv.coding import SCHEMES, describe_code, find_scheme

@@ -9,6 +9,10 @@ class UnsupportedLayerError(BrianconvError, NotImplementedError):
     """A module or operation of the torch network has no spiking equivalent here."""
 
 
+class ConversionNote(UserWarning):
+    """Something of the torch network was left out that does not change its decisions."""
+
+
 class ShapeError(BrianconvError, ValueError):
     """An array or a layer has a shape that does not fit its neighbours."""
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from brianconv.coding import random_numbers
 from brianconv.coding.membrane import Membrane
 from brianconv.coding.neurons import RELAY
+from brianconv.conversion.channels import Placement
 from brianconv.conversion.geometry import (
     Convolution,
     Dense,
@@ -377,7 +378,7 @@ def simulate_reference(
         for name, model in neurons.items():
             arriving: torch.Tensor | float = 0.0
             for connection in [] if name == INPUT else spiking.graph.layer(name).connections:
-                queue = in_flight[name, connection.source]
+                queue = in_flight[connection]
                 queue.append(_transmit(connection, carried[connection.source]))
                 arriving = arriving + queue.popleft()
             fires = name != spiking.output or spiking.scheme.readout.fires
@@ -423,9 +424,7 @@ def _batched(spiking: SpikingNetwork, name: str, images: np.ndarray) -> tuple[in
     return (len(images), *spiking.graph.shapes[name])
 
 
-def _silent_delays(
-    spiking: SpikingNetwork, n_images: int, real: torch.dtype
-) -> dict[tuple[str, str], deque[torch.Tensor]]:
+def _silent_delays(spiking: SpikingNetwork, n_images: int, real: torch.dtype) -> dict[Connection, deque[torch.Tensor]]:
     """For each connection a queue of what is on its way, silent at the start."""
     queues = {}
     for layer in spiking.graph.layers:
@@ -433,7 +432,7 @@ def _silent_delays(
             n_arriving = int(np.prod(connection.input_shape)) if layer.is_pooling else layer.n_neurons
             silence = torch.zeros(n_images, n_arriving, dtype=real)
             delay = spiking.synaptic_delay.get(layer.name, 0)
-            queues[layer.name, connection.source] = deque([silence] * delay)
+            queues[connection] = deque([silence] * delay)
     return queues
 
 
@@ -461,6 +460,9 @@ def _apply(geometry: Geometry, x: torch.Tensor) -> torch.Tensor:
             geometry.groups,
             geometry.dilation,
         )
+    if isinstance(geometry, Placement):
+        beyond = geometry.n_channels - geometry.range.stop
+        return functional.pad(x, (*(0,) * (2 * x.ndim - 4), geometry.first, beyond))
     if isinstance(geometry, OneToOne):
         return x * torch.as_tensor(geometry.weight, dtype=x.dtype)
     if isinstance(geometry, Convolution):

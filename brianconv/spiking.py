@@ -59,8 +59,6 @@ class SpikingNetwork:
         Leak, refractory period and noise of populations that have them; see `with_membrane`.
     units : Millivolts or None
         Potentials in volts instead of normalised activations; see `in_millivolts`.
-    notes : tuple of str
-        What a reader should know of the conversion.
     """
 
     normalized: NormalizedNetwork
@@ -70,7 +68,6 @@ class SpikingNetwork:
     synaptic_delay: Mapping[str, int] = field(default_factory=dict)
     membranes: Mapping[str, Membrane] = field(default_factory=dict)
     units: Millivolts | None = None
-    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.graph.shapes.items())
@@ -267,7 +264,8 @@ class SpikingNetwork:
         if layer is not None:
             self.check_population(layer)
         names = [layer] if layer else self.populations
-        return "\n\n".join(self._describe(name) for name in names)
+        notes = [] if layer else [f"note: {note}" for note in self.graph.notes]
+        return "\n\n".join([*(self._describe(name) for name in names), *notes])
 
     def _describe(self, name: str) -> str:
         model, shape = self.model(name), self.graph.shapes[name]

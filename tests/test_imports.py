@@ -14,6 +14,7 @@ ORDER = [
 ALLOWED = {
     "torch": {
         "conversion/from_torch.py",
+        "conversion/modules.py",
         "conversion/weights.py",
         "reference.py",
         "demo.py",

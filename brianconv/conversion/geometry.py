@@ -371,26 +371,28 @@ class TransposedConvolution:
 
 @dataclass(frozen=True, eq=False)
 class OneToOne:
-    """Every neuron reaches the neuron at its place: y = weight * x.
+    """Every neuron reaches the neuron at its place: y = weight * x + bias.
 
     Attributes
     ----------
     weight : array, broadcasts to `shape`
     shape : tuple of int
+    bias : array, broadcasts to `shape`
+        None for no bias.
     """
 
     weight: np.ndarray
     shape: Shape
+    bias: np.ndarray | None = None
 
     weighted = True
 
     def __post_init__(self) -> None:
-        try:
-            np.broadcast_to(self.weight, self.shape)
-        except ValueError as error:
-            raise ShapeError(
-                f"a weight of shape {np.shape(self.weight)} does not fit the layer {self.shape}"
-            ) from error
+        for name, value in (("weight", self.weight), ("bias", 0.0 if self.bias is None else self.bias)):
+            try:
+                np.broadcast_to(value, self.shape)
+            except ValueError as error:
+                raise ShapeError(f"a {name} of shape {np.shape(value)} does not fit the layer {self.shape}") from error
 
     @property
     def input_shape(self) -> Shape:
@@ -405,7 +407,7 @@ class OneToOne:
         return int(np.prod(self.shape))
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        return x * self.weight
+        return x * self.weight if self.bias is None else x * self.weight + self.bias
 
     def edges(self) -> Edges:
         same = np.arange(self.n_edges, dtype=np.int32)
@@ -416,7 +418,8 @@ class OneToOne:
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> OneToOne:
         """Return the map between activations divided by their scales, which broadcast to the shape."""
-        return replace(self, weight=np.asarray(self.weight * input_scale / output_scale))
+        bias = None if self.bias is None else np.asarray(self.bias / output_scale)
+        return replace(self, weight=np.asarray(self.weight * input_scale / output_scale), bias=bias)
 
 
 @dataclass(frozen=True)
@@ -539,3 +542,7 @@ class Reshape:
         if scale.size == 1:
             return scale
         return np.broadcast_to(scale, self.input_shape).reshape(self.output_shape)
+
+    def scale_back(self, scale: np.ndarray) -> np.ndarray:
+        """Return a scale of the output as a scale of the input."""
+        return Reshape(self.output_shape, self.input_shape).scale_through(scale)

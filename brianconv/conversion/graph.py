@@ -6,14 +6,24 @@ between two layers (pooling, flattening, one or more weight matrices) is a *conn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
-from brianconv.conversion.geometry import Edges, Geometry, MaxPooling, Reshape, Shape, channels_last
+from brianconv.conversion.channels import Placement
+from brianconv.conversion.geometry import (
+    Dense,
+    Edges,
+    Geometry,
+    MaxPooling,
+    OneToOne,
+    Reshape,
+    Shape,
+    channels_last,
+)
 from brianconv.errors import DataError, ShapeError, UnknownLayerError
 
 INPUT = "input"
@@ -112,21 +122,55 @@ class Connection:
         """Return the connection between activations that are divided by their scales.
 
         A scale is one number, or an array that broadcasts against the shape of its layer. The first weighted geometry
-        takes the input's scale, the last one the output's.
+        takes the input's scale, the last one the output's; where one scale a channel has become one a neuron (a
+        reshape in front of a convolution), one-to-one weights take it.
         """
-        carriers = [k for k, g in enumerate(self.chain) if g.weighted] or [
-            k for k, g in enumerate(self.chain) if not isinstance(g, Reshape)
-        ]
         one, chain = np.ones(()), list(self.chain)
-        for geometry in chain[: carriers[0]]:
-            input_scale = geometry.scale_through(input_scale) if isinstance(geometry, Reshape) else input_scale
-        for geometry in reversed(chain[carriers[-1] + 1 :]):
-            if isinstance(geometry, Reshape):
-                output_scale = Reshape(geometry.output_shape, geometry.input_shape).scale_through(output_scale)
-        chain[carriers[0]] = chain[carriers[0]].scaled(input_scale, one)
+        first, last = self._carriers
+        before, after = _ahead(chain[:first], input_scale), _back(chain[last + 1 :], output_scale)
+        if before is None or not _takes(chain[first], before):
+            chain.insert(0, OneToOne(input_scale, self.input_shape))
+            last += 1
+        else:
+            chain[first] = chain[first].scaled(before, one)
         # biases between the carriers are in units of the unscaled activations, and the last carrier divides them
-        chain[carriers[-1]] = chain[carriers[-1]].scaled(one, output_scale)
+        if after is None or not _takes(chain[last], after):
+            chain.append(OneToOne(1 / output_scale, self.output_shape))
+        else:
+            chain[last] = chain[last].scaled(one, after)
         return replace(self, chain=tuple(chain))
+
+    @property
+    def _carriers(self) -> tuple[int, int]:
+        """Places of the geometries that take the scales of the input and of the output."""
+        weighted = [k for k, geometry in enumerate(self.chain) if geometry.weighted]
+        free = [k for k, geometry in enumerate(self.chain) if not isinstance(geometry, (Reshape, Placement))]
+        return (weighted[0], weighted[-1]) if weighted else (free[-1], free[-1])
+
+
+def _ahead(chain: Sequence[Geometry], scale: np.ndarray) -> np.ndarray | None:
+    """Return a scale of a chain's input as one of its output, or None if pooling mixes neurons that differ in it."""
+    for geometry in chain:
+        if isinstance(geometry, (Reshape, Placement)):
+            scale = geometry.scale_through(scale)
+        elif not _takes(geometry, scale):
+            return None
+    return scale
+
+
+def _back(chain: Sequence[Geometry], scale: np.ndarray) -> np.ndarray | None:
+    """Return a scale of a chain's output as one of its input, or None if pooling mixes neurons that differ in it."""
+    for geometry in reversed(chain):
+        if isinstance(geometry, (Reshape, Placement)):
+            scale = geometry.scale_back(scale)
+        elif not _takes(geometry, scale):
+            return None
+    return scale
+
+
+def _takes(geometry: Geometry, scale: np.ndarray) -> bool:
+    """Whether a geometry can be scaled so: convolutions and pooling take one number, or one a channel."""
+    return isinstance(geometry, (Dense, OneToOne)) or scale.size == 1 or scale.shape[1:] == (1, 1)
 
 
 def _place(shape: Shape) -> np.ndarray:
@@ -187,10 +231,20 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class LayerGraph:
-    """A trained network in NumPy: layers in the order in which they are evaluated; the last one is the output."""
+    """A trained network in NumPy.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+    layers : tuple of Layer
+        In the order in which they are evaluated; the last one is the output.
+    notes : tuple of str
+        What of the torch network was left out.
+    """
 
     input_shape: Shape
     layers: tuple[Layer, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:

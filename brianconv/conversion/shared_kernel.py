@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brianconv.conversion.channels import Placement
+from brianconv.conversion.fusion import by_channel, channelwise, fused, linear_part
 from brianconv.conversion.geometry import (
     Convolution,
     Dense,
@@ -105,8 +107,9 @@ def share_weights(chain: Sequence[Geometry]) -> SharedKernel | OneToOneKernel | 
     A chain has one if at most one of its geometries carries trained weights, and a reshape at most flattens an image
     before dense weights.
     """
-    if all(isinstance(geometry, (Reshape, OneToOne)) for geometry in chain):
+    if all(isinstance(geometry, (Reshape, OneToOne, Placement)) for geometry in chain):
         return _one_to_one(chain)
+    chain = [_as_convolution(geometry) for geometry in fused(linear_part(geometry) for geometry in chain)]
     moving = [geometry for geometry in chain if not isinstance(geometry, Reshape)]
     carriers = [k for k, geometry in enumerate(moving) if geometry.weighted]
     carrier = carriers[0] if carriers else len(moving) - 1
@@ -127,12 +130,24 @@ def share_weights(chain: Sequence[Geometry]) -> SharedKernel | OneToOneKernel | 
 
 def _one_to_one(chain: Sequence[Geometry]) -> OneToOneKernel:
     pre, post = channels_last(chain[0].input_shape), channels_last(chain[-1].output_shape)
-    weights = np.ones(len(pre))
+    weights, reached = np.ones(len(pre)), np.arange(len(pre))
     for geometry in chain:
-        weights = weights * geometry.edges()[2]
+        _, targets, factors = geometry.edges()
+        weights, reached = weights * factors[reached], targets[reached]
     place = np.empty(len(post), dtype=np.int32)
     place[post] = np.arange(len(post))
-    return OneToOneKernel(weights[pre], place[pre])
+    return OneToOneKernel(weights[pre], place[reached[pre]])
+
+
+def _as_convolution(geometry: Geometry) -> Geometry:
+    """Return a gain of each channel of an image as a convolution of each channel."""
+    if not isinstance(geometry, OneToOne) or len(geometry.shape) != 3:
+        return geometry
+    if not channelwise(np.asarray(geometry.weight), geometry.shape):
+        return geometry
+    n_channels = geometry.shape[0]
+    weight = by_channel(geometry.weight, geometry.shape).reshape(-1, 1, 1, 1)
+    return Convolution(weight, np.zeros(n_channels), geometry.shape, groups=n_channels)
 
 
 def _poolings(geometries: Sequence[Geometry]) -> list[Convolution] | None:

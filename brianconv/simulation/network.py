@@ -112,7 +112,7 @@ class BrianNetwork:
         One element that holds the shared counters ``step`` and ``image``.
     populations : dict of str to NeuronGroup
     connections : dict of str to StructuredSynapses or Synapses
-        Named ``conv1_to_conv2``.
+        Named ``conv1_to_conv2``, and ``conv1_to_conv2_2`` where a second one joins the same populations.
     score_monitor : StateMonitor
         The score of every output neuron at the end of every step.
     spike_monitors, potential_monitors : dict of str to monitor
@@ -390,19 +390,20 @@ def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: b
     slot = _slot("synapses", spiking.populations.index(connection.source))
     dtype = getattr(np, brian.dtype)
     unit = spiking.units.swing * mV if spiking.units and spiking.is_biological(name) else 1
+    label = _unused(f"{source.name}_to_{target.name}", brian.connections)
     pooling = spiking.graph.layer(name).is_pooling
     if pooling:
         on_pre = re.sub(r"\bw\b", "1", on_pre)
     synapses: StructuredSynapses | Synapses
     if explicit and pooling:
-        synapses = connect_gate(connection, source, target, on_pre, worth(on_pre), delay, slot)
+        synapses = connect_gate(connection, source, target, on_pre, worth(on_pre), delay, slot, label)
     elif explicit:
-        synapses = connect_explicit(connection, source, target, on_pre, delay, slot, dtype, unit)
+        synapses = connect_explicit(connection, source, target, on_pre, delay, slot, dtype, label, unit)
     else:
         synapses = StructuredSynapses(
             source, target, connection.chain, on_pre,
             gate=f"abs({worth(on_pre)})", delay=delay, weight_unit=unit, dtype=dtype, when=slot,
-            name=f"{source.name}_to_{target.name}",
+            name=label,
         )  # fmt: skip
     brian.connections[synapses.name] = synapses
     brian.add(synapses)
@@ -413,6 +414,12 @@ def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: b
 def worth(on_pre: str) -> str:
     """Return what a spike adds to its target: the right side of ``v_post += ...``."""
     return on_pre.partition("+=")[2].strip()
+
+
+def _unused(name: str, taken: Mapping[str, object]) -> str:
+    """Return a name, numbered from the second one on: two connections may join the same populations."""
+    candidates = [name, *(f"{name}_{k}" for k in range(2, len(taken) + 3))]
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def _add_output_operations(brian: BrianNetwork) -> None:

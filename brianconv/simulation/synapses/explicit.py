@@ -19,6 +19,7 @@ def connect_explicit(
     delay: Quantity,
     slot: str,
     dtype: type,
+    name: str,
     weight_unit: Quantity | float = 1,
 ) -> Synapses:
     """Return the synapses of a connection, made from its edges.
@@ -35,6 +36,8 @@ def connect_explicit(
         Scheduling slot in which spikes arrive.
     dtype : NumPy float type
         Of the weights.
+    name : str
+        Of the synapses.
     weight_unit : Quantity
         Of the weights, such as mV.
     """
@@ -46,7 +49,7 @@ def connect_explicit(
         delay=delay,
         dtype=dtype,
         clock=source.clock,
-        name=f"{source.name}_to_{target.name}",
+        name=name,
     )
     i, j, w = connection.edges()
     synapses.connect(i=i, j=j)
@@ -71,6 +74,7 @@ def connect_gate(
     worth: str,
     delay: Quantity,
     slot: str,
+    name: str,
 ) -> Synapses:
     """Return the synapses of a maximum pooling: of each window, only the spikes of the leading input pass.
 
@@ -86,7 +90,7 @@ def connect_gate(
         What a spike that passes does.
     worth : str
         What a spike adds to the sum by which inputs compete.
-    delay, slot
+    delay, slot, name
         As for `connect_explicit`.
     """
     synapses = Synapses(
@@ -96,7 +100,7 @@ def connect_gate(
         on_pre={"gate": GATE.format(worth=worth).replace("\\\n", ""), "pass": f"{on_pre} * int(leader_post == i)"},
         delay={"gate": delay, "pass": delay},
         clock=source.clock,
-        name=f"{source.name}_to_{target.name}",
+        name=name,
     )
     i, j, _ = connection.edges()
     synapses.connect(i=i, j=j)

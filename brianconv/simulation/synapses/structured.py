@@ -20,6 +20,7 @@ from brian2.groups.group import CodeRunner, Group
 from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions, get_unit, have_same_dimensions
 
+from brianconv.conversion.channels import Placement
 from brianconv.conversion.geometry import (
     Convolution,
     Dense,
@@ -34,7 +35,7 @@ from brianconv.errors import ParameterError, ShapeError
 from brianconv.simulation.synapses.targets import CODE_OBJECTS, EVENT_INDICES
 
 MOST_TOGETHER = 4  # spikes added in one pass over their common targets
-GEOMETRIES = (Dense, Convolution, TransposedConvolution, OneToOne, MaxPooling, Reshape)
+GEOMETRIES = (Dense, Convolution, TransposedConvolution, OneToOne, Placement, MaxPooling, Reshape)
 WRITES_WEIGHT = re.compile(r"(?:^|[;\n])\s*w\s*[-+*/%]{0,2}=(?!=)")
 
 

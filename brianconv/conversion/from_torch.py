@@ -26,8 +26,8 @@ from brianconv.conversion.traced import Branch, Traced, concatenated
 from brianconv.errors import ConversionNote, DataError, ShapeError, UnsupportedLayerError
 
 SUPPORTED = (
-    "Linear, Conv2d, ConvTranspose2d, AvgPool2d, AdaptiveAvgPool2d, MaxPool2d, BatchNorm1d/2d, ReLU, Flatten, Unflatten, "
-    "ZeroPad2d, Dropout, Identity, mean over rows and columns, additions, concatenation of channels, view, reshape"
+    "Linear, Conv2d, ConvTranspose2d, AvgPool2d, AdaptiveAvgPool2d, MaxPool2d, BatchNorm1d/2d, ReLU, Flatten, "
+    "Unflatten, ZeroPad2d, Dropout, Identity, mean over rows and columns, additions, concatenation of channels, view, reshape"
 )
 REMEDIES = {
     "Sigmoid": "replace it by ReLU and fine-tune; at the output, leave it out: it keeps the order of the scores",

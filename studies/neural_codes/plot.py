@@ -1,4 +1,4 @@
-"""Draw a raster and a membrane trace for each code, and print the table: python -m studies.neural_codes.plot"""
+"""Draw a raster and a membrane trace for each code, and print the tables: python -m studies.neural_codes.plot"""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ FOLDER = Path(__file__).parent
 
 def main() -> None:
     plt.switch_backend("Agg")
-    rows = json.loads((FOLDER / "results.json").read_text())["rows"]
-    print(table(rows))
+    for network, rows in json.loads((FOLDER / "results.json").read_text())["networks"].items():
+        print(f"{network}, ANN {100 * rows['rate']['ann_accuracy']:.2f} %\n\n{table(rows)}\n")
     with np.load(FOLDER / "recordings.npz") as recordings, plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            len(params.DRAWN), 2, figsize=(10, 1.9 * len(params.DRAWN)), width_ratios=(3, 2), layout="constrained"
+            len(params.DRAWN), 2, figsize=(10, 1.5 * len(params.DRAWN)), width_ratios=(3, 2), layout="constrained"
         )
-        for k, title in enumerate(params.DRAWN):
+        for k, (title, threshold) in enumerate(params.DRAWN.items()):
             of_code = {name.partition("/")[2]: recordings[name] for name in recordings.files if name[0] == str(k)}
             _raster(axes[k, 0], of_code, title)
-            _trace(axes[k, 1], of_code)
+            _trace(axes[k, 1], of_code, threshold)
         axes[0, 0].set_title(f"spikes of {params.RASTER_NEURONS} neurons of {params.LAYER}, one image")
         axes[0, 1].set_title("one neuron: v before the reset, threshold")
         axes[-1, 0].set_xlabel("step")
@@ -35,21 +35,28 @@ def main() -> None:
 
 
 def table(rows: dict[str, dict]) -> str:
-    """Return the results as a Markdown table."""
+    """Return the results of a network as a Markdown table."""
     lines = [
         "| code | steps | accuracy | t99.0 / t99.5 / t99.9 | spikes an image | operations (10^6) "
-        "| TrueNorth | SpiNNaker |",
-        "|---|---|---|---|---|---|---|---|",
+        "| nJ an image | TrueNorth | SpiNNaker |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for title, row in rows.items():
+        if "refused" in row:
+            lines.append(f"| {title} | refused: no maximum pooling with at most one spike" + " |" * 8)
+            continue
         operations = row["synaptic_operations_per_image"] / 1e6
-        latencies = " / ".join(str(row["latency_steps"][share]) for share in ("99.0", "99.5", "99.9"))
+        latencies = " / ".join(_shown(row["latency_steps"][share]) for share in ("99.0", "99.5", "99.9"))
         lines.append(
             f"| {title} | {row['n_steps']} | {100 * row['accuracy']:.2f} % | {latencies} "
-            f"| {row['spikes_per_image']:,.0f} | {operations:.1f} | {row['energy_truenorth']:.2f} "
-            f"| {row['energy_spinnaker']:.2f} |"
+            f"| {row['spikes_per_image']:,.0f} | {operations:.2f} | {row['compute_energy_nj']:,.0f} "
+            f"| {row['energy_truenorth']:.2f} | {row['energy_spinnaker']:.2f} |"
         )
     return "\n".join(lines)
+
+
+def _shown(latency: int | None) -> str:
+    return "-" if latency is None else str(latency)
 
 
 def _raster(axes: plt.Axes, arrays: dict[str, np.ndarray], title: str) -> None:
@@ -58,16 +65,18 @@ def _raster(axes: plt.Axes, arrays: dict[str, np.ndarray], title: str) -> None:
     shown = np.isin(arrays["spike_neuron"], chosen)
     height = np.searchsorted(chosen, arrays["spike_neuron"][shown])
     axes.plot(arrays["spike_step"][shown], height, "|", color="black", markersize=3)
-    axes.set(ylabel=title, yticks=[], xlim=(0, int(arrays["steps"]) + 1))
+    axes.set(yticks=[], xlim=(0, int(arrays["steps"]) + 1))
+    axes.set_ylabel(title.replace(", ", "\n"), rotation=0, ha="right", va="center")
 
 
-def _trace(axes: plt.Axes, arrays: dict[str, np.ndarray]) -> None:
+def _trace(axes: plt.Axes, arrays: dict[str, np.ndarray], threshold: str) -> None:
     steps = np.arange(1, len(arrays["v"]) + 1)
     axes.plot(steps, arrays["v"], color=BLUE, linewidth=1)
     axes.stairs(arrays["threshold"], np.arange(len(steps) + 1) + 0.5, baseline=None, color=RED, linestyle="--")
     fired = arrays["fired"].astype(bool)
     axes.plot(steps[fired], arrays["v"][fired], "v", color="black", markersize=3)
     axes.set_xlim(0, len(steps) + 1)
+    axes.set_ylabel(threshold.replace(" in ", "\nin ").replace(" the only", "\nthe only"), fontsize=8, color=RED)
 
 
 if __name__ == "__main__":

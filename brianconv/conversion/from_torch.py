@@ -27,7 +27,8 @@ from brianconv.errors import ConversionNote, DataError, ShapeError, UnsupportedL
 
 SUPPORTED = (
     "Linear, Conv2d, ConvTranspose2d, AvgPool2d, AdaptiveAvgPool2d, MaxPool2d, BatchNorm1d/2d, ReLU, Flatten, "
-    "Unflatten, ZeroPad2d, Dropout, Identity, mean over rows and columns, additions, concatenation of channels, view, reshape"
+    "Unflatten, ZeroPad2d, Dropout, Identity, mean over rows and columns, additions, concatenation of channels, view, "
+    "reshape"
 )
 REMEDIES = {
     "Sigmoid": "replace it by ReLU and fine-tune; at the output, leave it out: it keeps the order of the scores",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brianconv.errors import DataError, UnknownLayerError
+from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import writable_folder, write_atomically, write_json
 
 ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "ann_scores")
@@ -90,6 +90,12 @@ class Recording:
         ``parameters[name][population]``, the values of the code's parameters in this run.
     dt_ms : float
         Length of a step in ms.
+    output_scale : float
+        What a normalised output of 1 is in the units of the network before conversion.
+    score_of_one : array, shape (n_steps,), or None
+        The score that stands for a normalised output of 1 after each step; None if it is 1.
+    rectified : bool
+        Whether the output has a ReLU, which a potential that accumulates does not have.
     """
 
     layers: tuple[str, ...]
@@ -107,6 +113,9 @@ class Recording:
     theta: float | None = None
     parameters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     dt_ms: float = 1.0
+    output_scale: float = 1.0
+    score_of_one: np.ndarray | None = None
+    rectified: bool = False
 
     def __repr__(self) -> str:
         recorded = ", ".join(self.spikes) or "none"
@@ -119,6 +128,47 @@ class Recording:
     @property
     def n_steps(self) -> int:
         return self.scores.shape[1]
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output: (n_classes,), or (channels, rows, columns) of a network that returns images."""
+        return tuple(self.shapes[self.layers[-1]])
+
+    @property
+    def returns_images(self) -> bool:
+        """Whether the output is an image, whose measure is the error by step, instead of scores of classes."""
+        return len(self.output_shape) > 1
+
+    def outputs(self, step: int | None = None) -> np.ndarray:
+        """Return the output after a step in the units of the network before conversion, (n_images, *output_shape).
+
+        Parameters
+        ----------
+        step : int, optional
+            From 1; the last one otherwise.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such step.
+        """
+        step = self.n_steps if step is None else step
+        if not 1 <= step <= self.n_steps:
+            raise ParameterError(f"step is {step}; the recording has steps 1 to {self.n_steps}")
+        one = 1.0 if self.score_of_one is None else self.score_of_one[step - 1]
+        outputs = (self.output_scale / one * self.scores[:, step - 1]).reshape(self.n_images, *self.output_shape)
+        return np.maximum(outputs, 0.0) if self.rectified else outputs
+
+    @property
+    def ann_outputs(self) -> np.ndarray:
+        """Output of the network before conversion in its own units, shape (n_images, *output_shape)."""
+        return (self.output_scale * self.ann_scores).reshape(self.n_images, *self.output_shape)
+
+    @property
+    def mean_squared_error_by_step(self) -> np.ndarray:
+        """Mean squared difference to the output of the network before conversion after each step, shape (n_steps,)."""
+        target = self.ann_outputs
+        return np.array([np.mean((self.outputs(step) - target) ** 2) for step in range(1, self.n_steps + 1)])
 
     @property
     def decisions_by_step(self) -> np.ndarray:
@@ -196,6 +246,9 @@ class Recording:
             "theta": self.theta,
             "parameters": {name: dict(values) for name, values in self.parameters.items()},
             "dt_ms": self.dt_ms,
+            "output_scale": self.output_scale,
+            "rectified": self.rectified,
+            "score_of_one": None if self.score_of_one is None else self.score_of_one.tolist(),
             "timing": dict(self.timing),
         }
         folder = writable_folder(folder)
@@ -214,6 +267,9 @@ class Recording:
                 theta=about["theta"],
                 parameters=about["parameters"],
                 dt_ms=about["dt_ms"],
+                output_scale=about["output_scale"],
+                rectified=about["rectified"],
+                score_of_one=None if about["score_of_one"] is None else np.array(about["score_of_one"]),
                 timing=about["timing"],
                 spikes={
                     name.removeprefix("spikes/"): Spikes(*arrays[name].T)

@@ -415,8 +415,9 @@ def convert(
     if threshold_factor is not None:
         scheme = _with_threshold_factor(scheme, threshold_factor)
     if scheme.measured_threshold is not None and "v_threshold" not in parameters:
-        scaled, parameters["v_threshold"] = _measured_thresholds(normalized.graph, calibration_images, scheme)
-        normalized = replace(normalized, graph=scaled)
+        measured = _measured_thresholds(normalized.graph, calibration_images, scheme)
+        scaled, parameters["v_threshold"], score_unit = measured
+        normalized = replace(normalized, graph=scaled, score_unit=score_unit)
     if "pixel_low" in scheme.all_parameters and calibration_images is not None:
         extremes = {"pixel_low": float(calibration_images.min()), "pixel_high": float(calibration_images.max())}
         parameters = {**extremes, **parameters}
@@ -442,7 +443,7 @@ def _with_threshold_factor(scheme: CodingScheme, factor: float) -> CodingScheme:
 
 def _measured_thresholds(
     graph: LayerGraph, images: np.ndarray | None, scheme: CodingScheme
-) -> tuple[LayerGraph, dict[str, float]]:
+) -> tuple[LayerGraph, dict[str, float], float]:
     from brianconv.conversion.thresholds import with_measured_thresholds
 
     if images is None:

@@ -17,29 +17,44 @@ PACKAGES = ("brianconv", "brian2", "numpy", "torch")
 def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
     """Return accuracy, latency, spikes, operations, decisions and timing of a recording.
 
+    A network that returns images has no accuracy; it has ``mean_squared_error_by_step`` against the images that the
+    network before conversion returns.
+
     Parameters
     ----------
     recording : Recording
     labels : array of int, shape (n_images,)
+        Not used for a network that returns images.
     """
     by_layer = recording.spike_counts.sum(axis=0) / recording.n_images
     simulate_s = recording.timing["simulate_s"]
     return {
         "n_images": recording.n_images,
         "n_steps": recording.n_steps,
-        "ann_accuracy": recording.ann_accuracy(labels),
-        "accuracy": recording.accuracy(labels),
-        "accuracy_by_step": recording.accuracy_by_step(labels).tolist(),
-        "latency_steps": recording.latency_steps(labels),
+        **(_of_images(recording) if recording.returns_images else _of_classes(recording, labels)),
         "spikes_per_image": recording.spikes_per_image,
         "spikes_per_image_by_layer": dict(zip(recording.layers, by_layer.tolist(), strict=True)),
         "synaptic_operations_per_image": float(recording.synaptic_operations.sum() / recording.n_images),
         "mean_decision_step": None if recording.theta is None else float(recording.steps.mean()),
-        "decisions": recording.decisions.tolist(),
         "timing": {**recording.timing, "ms_per_image": 1000 * simulate_s / recording.n_images},
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),
     }
+
+
+def _of_classes(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
+    return {
+        "ann_accuracy": recording.ann_accuracy(labels),
+        "accuracy": recording.accuracy(labels),
+        "accuracy_by_step": recording.accuracy_by_step(labels).tolist(),
+        "latency_steps": recording.latency_steps(labels),
+        "decisions": recording.decisions.tolist(),
+    }
+
+
+def _of_images(recording: Recording) -> dict[str, Any]:
+    nothing = dict.fromkeys(("ann_accuracy", "accuracy", "accuracy_by_step", "latency_steps", "decisions"))
+    return {**nothing, "mean_squared_error_by_step": recording.mean_squared_error_by_step.tolist()}
 
 
 def peak_memory_mb() -> float:
@@ -70,9 +85,7 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
     rows = [
         ("images", lambda r: f"{r['n_images']}"),
         ("steps", lambda r: f"{r['n_steps']}"),
-        ("ANN accuracy", lambda r: f"{r['ann_accuracy']:.2%}"),
-        ("SNN accuracy", lambda r: f"{r['accuracy']:.2%}"),
-        *[(f"steps to {share} % of the ANN", _latency(share)) for share in LATENCY_SHARES],
+        *(_error_rows() if any(r["accuracy"] is None for r in columns.values()) else _accuracy_rows()),
         ("spikes an image", lambda r: f"{r['spikes_per_image']:,.0f}"),
         ("synaptic operations an image", lambda r: f"{r['synaptic_operations_per_image']:,.0f}"),
         ("mean decision step", lambda r: "-" if r["mean_decision_step"] is None else f"{r['mean_decision_step']:.1f}"),
@@ -85,6 +98,18 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
         line[0].ljust(widths[0]) + "".join(f"  {cell:>{w}}" for cell, w in zip(line[1:], widths[1:], strict=True))
         for line in lines
     )
+
+
+def _accuracy_rows() -> list[tuple[str, Any]]:
+    return [
+        ("ANN accuracy", lambda r: f"{r['ann_accuracy']:.2%}"),
+        ("SNN accuracy", lambda r: f"{r['accuracy']:.2%}"),
+        *[(f"steps to {share} % of the ANN", _latency(share)) for share in LATENCY_SHARES],
+    ]
+
+
+def _error_rows() -> list[tuple[str, Any]]:
+    return [("mean squared error", lambda r: f"{r['mean_squared_error_by_step'][-1]:.5f}")]
 
 
 def _latency(share: str) -> Any:

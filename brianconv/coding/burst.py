@@ -67,6 +67,11 @@ def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray
     return np.array(path)
 
 
+def score_of_one(values: Mapping[str, float], n_steps: int) -> np.ndarray:  # noqa: ARG001
+    """Return what an activation of 1 has sent after each step: 1 in every step."""
+    return np.arange(1.0, n_steps + 1)
+
+
 SCHEME = CodingScheme(
     name="burst",
     encoding=CURRENT_INTO_BURSTING,
@@ -75,6 +80,7 @@ SCHEME = CodingScheme(
     default_steps=100,
     parameters=PARAMETERS,
     threshold_path=threshold_path,
+    score_of_one=score_of_one,
     other_encodings=(PHASE, ANALOG, POISSON),
     source="Park et al. (2020), arXiv:2003.11741, section II B",
 )

@@ -11,6 +11,7 @@ Source: Rathi and Roy (2020), DIET-SNN, arXiv:2008.03658; Datta et al. (2021), s
 from dataclasses import replace
 
 from brianconv.coding import hybrid
+from brianconv.coding.burst import score_of_one
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
 
 NO_LIMIT = 1e9
@@ -23,6 +24,7 @@ SCHEME = replace(
         "spike_limit": replace(hybrid.PARAMETERS["spike_limit"], default=NO_LIMIT),
     },
     no_max_pooling="",
+    score_of_one=score_of_one,
     measured_threshold=1.0,
     source="Rathi and Roy (2020), arXiv:2008.03658; Datta et al. (2021), section V-A",
 )

@@ -66,6 +66,11 @@ def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray
     return phase_weight(np.arange(1, len(fired) + 1), int(values["n_phases"]))
 
 
+def score_of_one(values: Mapping[str, float], n_steps: int) -> np.ndarray:
+    """Return what an activation of 1 has sent after each step: 1 - 2^-K in every period."""
+    return np.cumsum(phase_weight(np.arange(1, n_steps + 1), int(values["n_phases"])))
+
+
 SCHEME = CodingScheme(
     name="phase",
     encoding=BINARY_PIXELS,
@@ -74,5 +79,6 @@ SCHEME = CodingScheme(
     default_steps=64,
     parameters=PARAMETERS,
     threshold_path=threshold_path,
+    score_of_one=score_of_one,
     source="Kim et al. (2018), doi:10.1016/j.neucom.2018.05.087",
 )

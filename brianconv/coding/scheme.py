@@ -197,6 +197,9 @@ class CodingScheme:
     ticks : callable or None
         For codes with neurons that tick: a function of the values of a population's parameters and of the number of
         steps, which returns how many ticks reach each of its neurons in every step.
+    score_of_one : callable or None
+        For outputs that are images: a function of the values of the output's parameters and of the number of steps,
+        which returns the score that stands for an activation of 1 after each step; None if it is 1.
     normalization : str
         How weights are normalised unless the user says otherwise.
     measured_threshold : float or None
@@ -219,6 +222,7 @@ class CodingScheme:
     no_max_pooling: str = ""
     no_delay: str = ""
     ticks: Callable[[Mapping[str, float], int], np.ndarray] | None = None
+    score_of_one: Callable[[Mapping[str, float], int], np.ndarray] | None = None
     normalization: str = "percentile"
     measured_threshold: float | None = None
 

@@ -34,12 +34,15 @@ class NormalizedNetwork:
     ann : LayerGraph
         The network before conversion, with activations divided by their scales: `graph` without what was changed for
         spikes afterwards, such as weights of a few bits.
+    score_unit : float
+        What a potential of 1 of the output is in activations of `ann`.
     """
 
     graph: LayerGraph
     activation_scale: Mapping[str, np.ndarray]
     method: str
     ann: LayerGraph
+    score_unit: float = 1.0
 
 
 def normalize(

@@ -14,8 +14,8 @@ PERCENTILE = 99.7
 
 def with_measured_thresholds(
     graph: LayerGraph, images: np.ndarray, factor: float, n_images: int = 128, n_steps: int = 20
-) -> tuple[LayerGraph, dict[str, float]]:
-    """Return a graph for spikes of height 1, and the threshold of each population; 1 for the input.
+) -> tuple[LayerGraph, dict[str, float], float]:
+    """Return a graph for spikes of height 1, the threshold of each population, and the unit of the output's potential.
 
     Weights stay as they are. Biases are brought to the scale of the spikes that arrive beside them, and so are weights
     where spikes of several scales meet.
@@ -45,7 +45,7 @@ def with_measured_thresholds(
             else _biased(connection, worth[connection.source], unit[layer.name])
         )
     )
-    return scaled, thresholds
+    return scaled, thresholds, unit[graph.output.name]
 
 
 def measured_drives(

@@ -15,7 +15,7 @@ from brianconv.conversion.geometry import channels_last
 from brianconv.conversion.graph import INPUT
 from brianconv.conversion.normalization import check_images
 from brianconv.decisions import check_theta
-from brianconv.errors import ParameterError
+from brianconv.errors import ParameterError, ShapeError
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.memory import check_memory
 from brianconv.simulation.network import (
@@ -188,6 +188,9 @@ class Simulation:
             theta=settings.theta,
             parameters=spiking.parameters,
             dt_ms=1000 * self.dt_s,
+            output_scale=float(np.max(spiking.normalized.activation_scale[spiking.output])),
+            rectified=graph.output.rectified,
+            score_of_one=_score_of_one(spiking, settings.n_steps),
             ann_scores=spiking.normalized.ann.forward(images).reshape(len(images), -1),
             shapes=dict(graph.shapes),
             spikes={name: self._spikes(name, raw, steps) for name in self.record_spikes},
@@ -247,6 +250,11 @@ def checked_settings(
 ) -> Settings:
     """Return the settings of a run; raise DataError, ShapeError or ParameterError if something does not fit."""
     check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
+    if theta is not None and len(spiking.graph.output.shape) > 1:
+        raise ShapeError(
+            f"early decision compares classes, but the output {spiking.output!r} is an image of shape "
+            f"{spiking.graph.output.shape}: leave theta (--early-decision) out"
+        )
     if theta is not None:
         check_theta(theta, spiking.n_classes)
     if delay and not spiking.scheme.readout.fires:
@@ -297,6 +305,12 @@ def _monitored(brian: BrianNetwork) -> dict[str, np.ndarray]:
     for name, potentials in brian.potential_monitors.items():
         arrays[f"potential_{name}"] = potentials.variables["v"].get_value()
     return arrays
+
+
+def _score_of_one(spiking: SpikingNetwork, n_steps: int) -> np.ndarray | None:
+    meaning = spiking.scheme.score_of_one
+    values = {name: by[spiking.output] for name, by in spiking.shared_values.items() if spiking.output in by}
+    return meaning(values, n_steps) / spiking.normalized.score_unit if meaning else None
 
 
 def _add_ticks(spiking: SpikingNetwork, steps: np.ndarray, spikes: np.ndarray, operations: np.ndarray) -> None:

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL_SHAPE, dyadic_images, small_cnn
+from conftest import SMALL_SHAPE, dyadic_images, residual_network, small_cnn
 
 from brianconv.coding import find_scheme
-from brianconv.conversion.geometry import Convolution, Dense, MaxPooling, OneToOne, Reshape, TransposedConvolution
-from brianconv.conversion.graph import INPUT, Connection, Layer, LayerGraph
+from brianconv.conversion.geometry import Dense, MaxPooling, Reshape
+from brianconv.conversion.graph import INPUT, Connection, Layer
 from brianconv.conversion.normalization import normalize
 from brianconv.errors import DataError, ParameterError, ShapeError
 from brianconv.reference import simulate_reference
@@ -21,32 +21,6 @@ from brianconv.tuning.propagation import Propagation
 
 FEW = (0.0, 0.125, 0.25, 0.5)
 N_STEPS = 40
-
-
-def dyadic(random, shape):
-    return random.integers(-16, 20, size=shape) / 64
-
-
-def residual_network(**delays):
-    """A block whose input skips a convolution, then a transposed convolution whose output is an image."""
-    random = np.random.default_rng(3)
-    shape = (2, 6, 6)
-    same = ((1, 1), (1, 1))
-
-    def convolution(source):
-        weight, bias = dyadic(random, (2, 2, 3, 3)), dyadic(random, 2)
-        return Connection(source, (Convolution(weight, bias, shape, padding=same),))
-
-    up = TransposedConvolution(dyadic(random, (2, 3, 2, 2)), np.zeros(3), shape, stride=(2, 2))
-    skip = Connection("conv1", (OneToOne(np.full(shape, 0.5), shape),))
-    layers = (
-        Layer("conv1", (convolution(INPUT),), True, ()),
-        Layer("conv2", (convolution("conv1"),), True, ()),
-        Layer("join", (convolution("conv2"), skip), True, ()),
-        Layer("up", (Connection("join", (up,)),), True, ()),
-    )
-    normalized = normalize(LayerGraph(shape, layers), None, "none")
-    return from_normalized(normalized, find_scheme("rate"), delays or 0), dyadic_images(3, shape)
 
 
 def brute_force(spiking, images, layer, candidates, v_init):

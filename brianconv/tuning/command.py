@@ -1,0 +1,135 @@
+"""`brianconv tune METHOD MODEL ...`: arguments, what is printed, and the files that are written.
+
+The result is a small JSON file of settings that ``brianconv run --set @FILE`` reads: those that were given with
+``--set``, and the tuned ones. The curves of the search are written beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brianconv.errors import OutputError
+from brianconv.files import writable_folder, write_json
+from brianconv.spiking import SpikingNetwork
+
+N_IMAGES = {"pcmp": 100, "kernels": 1000}
+CODINGS = {"pcmp": "rate", "kernels": "ttfs"}
+
+
+def add_methods(
+    parser: argparse.ArgumentParser,
+    add_model: Callable[[argparse.ArgumentParser], None],
+    positive: Callable[[str], int],
+    run: Callable[[argparse.Namespace], None],
+) -> None:
+    """Add the methods and their arguments.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    add_model : callable
+        Adds the arguments that name model, data and settings.
+    positive : callable
+        Reads a whole number above 0.
+    run : callable
+        What the parsed arguments are passed to.
+    """
+    methods = parser.add_subparsers(dest="method", required=True, metavar="METHOD")
+    pcmp = methods.add_parser("pcmp", help="pre-charge v_init of each layer, for rate coding (Hwang et al. 2021)")
+    kernels = methods.add_parser("kernels", help="tau and t_d of each layer, for ttfs coding (Park et al. 2020)")
+    for name, method in (("pcmp", pcmp), ("kernels", kernels)):
+        add_model(method)
+        method.add_argument("--coding", default=CODINGS[name], help=f"neural code (default: {CODINGS[name]})")
+        method.add_argument(
+            "--images", type=positive, default=N_IMAGES[name], metavar="N",
+            help=f"training images to tune with (default: {N_IMAGES[name]})",
+        )  # fmt: skip
+        method.add_argument("--out", required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE")
+        method.set_defaults(run=run)
+    pcmp.add_argument(
+        "--steps", type=positive, default=255, metavar="N", help="steps of the error's sum (default: 255)"
+    )
+    kernels.set_defaults(steps=None)
+    kernels.add_argument("--epochs", type=positive, default=4, metavar="N", help="passes over the images (default: 4)")
+    kernels.add_argument(
+        "--batch", type=positive, default=20, metavar="N", help="images a step of the descent (default: 20)"
+    )
+
+
+def check_out(out: str | Path) -> Path:
+    """Return the file for the settings; raise OutputError if it cannot be written."""
+    path = Path(out)
+    if path.is_dir():
+        raise OutputError(f"{str(path)!r} is a folder; --out takes the name of a file")
+    writable_folder(path.parent)
+    return path
+
+
+def run_method(
+    parsed: argparse.Namespace, spiking: SpikingNetwork, images: np.ndarray, settings: Mapping[str, Any], out: Path
+) -> None:
+    """Tune a network and write FILE and FILE.curves.json.
+
+    Parameters
+    ----------
+    parsed : Namespace
+        With the arguments of `add_methods`.
+    spiking : SpikingNetwork
+        Converted with the code and the settings.
+    images : array, shape (n_images, channels, rows, columns)
+        Training images.
+    settings : mapping
+        Settings of the conversion, which are written together with the tuned ones.
+    out : Path
+    """
+    start = time.perf_counter()
+    found = METHODS[parsed.method](parsed, spiking, images, out.with_name(f".{out.name}.state.json"))
+    seconds = time.perf_counter() - start
+    about = {"method": parsed.method, "model": parsed.model, "data": parsed.data, "n_images": len(images)}
+    curves = out.with_suffix(".curves.json")
+    write_json(curves, {**about, "seconds": round(seconds, 1), **found.curves})
+    write_json(out, {**settings, **found.settings})
+    print(_table(found.settings))
+    print(f"{seconds:.0f} s; curves are in {curves}, settings in {out}:")
+    print(f"brianconv run {parsed.model} --data {parsed.data} --coding {parsed.coding} --set @{out}")
+
+
+def _tune_pcmp(parsed: argparse.Namespace, spiking: SpikingNetwork, images: np.ndarray, state: Path) -> Any:
+    from brianconv.tuning.cost import estimate_cost
+    from brianconv.tuning.pcmp import CANDIDATES, check_pcmp, tune_pcmp
+
+    check_pcmp(spiking, images, parsed.steps, CANDIDATES)
+    print(estimate_cost(spiking, len(images), parsed.steps), flush=True)
+    return tune_pcmp(spiking, images, n_steps=parsed.steps, state=state, progress=True)
+
+
+def _tune_kernels(parsed: argparse.Namespace, spiking: SpikingNetwork, images: np.ndarray, state: Path) -> Any:
+    from brianconv.tuning.kernels import Descent, check_kernels, tune_kernels
+
+    descent = Descent(n_epochs=parsed.epochs, batch_size=parsed.batch)
+    check_kernels(spiking, images, descent)
+    n_batches = descent.n_epochs * (len(images) // descent.batch_size)
+    print(f"{len(images)} images x {descent.n_epochs} epochs = {n_batches} batches", flush=True)
+    return tune_kernels(spiking, images, descent, state=state, progress=True)
+
+
+METHODS = {"pcmp": _tune_pcmp, "kernels": _tune_kernels}
+
+
+def _table(settings: Mapping[str, Any]) -> str:
+    """Return the values that differ between populations, one population a line."""
+    by_population = {key: values for key, values in settings.items() if isinstance(values, dict)}
+    populations = list(next(iter(by_population.values())))
+    width = max(len(name) for name in populations)
+    lines = [" " * width + "".join(f"{key:>10}" for key in by_population)]
+    lines += [
+        name.ljust(width) + "".join(f"{values[name]:>10.3g}" for values in by_population.values())
+        for name in populations
+    ]
+    return "\n".join(lines)

@@ -116,8 +116,9 @@ def test_a_killed_run_goes_on_to_the_same_result(spiking, images, tmp_path, monk
         tune_kernels(spiking, images, descent, state=state)
     assert json.loads(state.read_text())["state"]["epoch"] == 2
     assert tune_kernels(spiking, images, descent, state=state) == whole
-    assert epochs == [0, 1, 2, 2, 3] and not state.exists()
-    tune_kernels(spiking, images, replace(descent, n_epochs=1), state=state)
+    assert epochs == [0, 1, 2, 2, 3]
+    with pytest.raises(ParameterError, match="belongs to another run"):
+        tune_kernels(spiking, images, replace(descent, n_epochs=1), state=state)
 
 
 def test_the_result_is_what_the_code_takes(spiking, images):

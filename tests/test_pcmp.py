@@ -1,6 +1,7 @@
 """Layer-wise pre-charge: against brute force with the reference simulation, killed runs, refused input."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from brianconv.conversion.graph import INPUT, Connection, Layer
 from brianconv.conversion.normalization import normalize
 from brianconv.errors import DataError, ParameterError, ShapeError
 from brianconv.reference import simulate_reference
+from brianconv.simulation.run import simulate
 from brianconv.spiking import convert, from_normalized
 from brianconv.tuning import layerwise, pcmp
+from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.cost import estimate_cost
 from brianconv.tuning.pcmp import CANDIDATES, tune_pcmp
 from brianconv.tuning.propagation import Propagation
+from brianconv.tuning.refinement import output_error, refine_pcmp
 
 FEW = (0.0, 0.125, 0.25, 0.5)
 N_STEPS = 40
@@ -84,8 +88,48 @@ def test_a_killed_run_goes_on_to_the_same_result(small_spiking, small_images, tm
     with pytest.raises(KeyboardInterrupt):
         tune_pcmp(small_spiking, small_images, n_steps=N_STEPS, state=state)
     resumed = tune_pcmp(small_spiking, small_images, n_steps=N_STEPS, state=state)
-    assert resumed == whole and not state.exists()
+    assert resumed == whole
     assert calls == [*small_spiking.populations[:4], *small_spiking.populations[3:]]
+    monkeypatch.setattr(pcmp, "LayerwiseSimulation", None)  # a complete state needs no simulation
+    assert tune_pcmp(small_spiking, small_images, n_steps=N_STEPS, state=state) == whole
+
+
+def test_refinement_ends_below_every_starting_point():
+    target, tried = {"input": 0.47, "fc": 0.21}, []
+
+    def error(v_init):
+        tried.append(dict(v_init))
+        return sum((v_init[name] - target[name]) ** 2 for name in target) + v_init["input"] * v_init["fc"] / 10
+
+    starts = [{"input": v, "fc": v} for v in (0.0, 0.25, 0.5)]
+    found = refine_pcmp(error, starts)
+    assert all(found.error < error(start) for start in starts) and found.error == error(found.v_init)
+    assert found.v_init == pytest.approx({"input": 0.46, "fc": 0.19}, abs=0.011)
+    assert len(found.tried) == len({tuple(v_init.values()) for v_init in tried}) == len(tried) - 4
+    assert all(0 <= v <= 0.5 for values, _ in found.tried for v in values)
+
+
+def test_a_killed_refinement_computes_no_error_twice(tmp_path):
+    checkpoint, tried = Checkpoint(tmp_path / "state.json", {"n_images": 3}), []
+
+    def error(v_init, last=10**9):
+        if len(tried) == last:
+            raise KeyboardInterrupt
+        tried.append(tuple(v_init.values()))
+        return (v_init["input"] - 0.3) ** 2
+
+    whole = refine_pcmp(error, [{"input": 0.0}])
+    tried.clear()
+    with pytest.raises(KeyboardInterrupt):
+        refine_pcmp(partial(error, last=5), [{"input": 0.0}], checkpoint=checkpoint)
+    assert refine_pcmp(error, [{"input": 0.0}], checkpoint=checkpoint) == whole
+    assert len(set(tried)) == len(tried)
+
+
+def test_the_error_of_the_output_is_that_of_the_search(small_spiking, small_images, numpy_target):
+    found = tune_pcmp(small_spiking, small_images, n_steps=N_STEPS, dtype="float64")
+    recording = simulate(small_spiking, small_images, N_STEPS, v_init=found.v_init)
+    assert output_error(recording) == pytest.approx(min(found.errors[small_spiking.output]), rel=1e-9)
 
 
 def test_the_state_of_another_run_is_refused(small_spiking, small_images, tmp_path):

@@ -60,11 +60,6 @@ class Checkpoint:
         except OSError as error:
             raise OutputError(f"cannot write {str(self.path)!r} ({error.strerror})") from error
 
-    def remove(self) -> None:
-        """Delete the file: the run is complete."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
 
 def fingerprint(spiking: SpikingNetwork, images: np.ndarray) -> str:
     """Return a short text that changes with any weight, bias, delay or image."""

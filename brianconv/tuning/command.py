@@ -9,14 +9,18 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from brianconv.errors import OutputError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork
+
+if TYPE_CHECKING:
+    from brianconv.tuning.pcmp import PrechargeResult
 
 N_IMAGES = {"pcmp": 100, "kernels": 1000}
 CODINGS = {"pcmp": "rate", "kernels": "ttfs"}
@@ -55,6 +59,11 @@ def add_methods(
     pcmp.add_argument(
         "--steps", type=positive, default=255, metavar="N", help="steps of the error's sum (default: 255)"
     )
+    pcmp.add_argument(
+        "--refine",
+        action="store_true",
+        help="then lower the error of the output layer, from the best of several starts",
+    )
     kernels.set_defaults(steps=None)
     kernels.add_argument("--epochs", type=positive, default=4, metavar="N", help="passes over the images (default: 4)")
     kernels.add_argument(
@@ -88,13 +97,15 @@ def run_method(
         Settings of the conversion, which are written together with the tuned ones.
     out : Path
     """
-    start = time.perf_counter()
-    found = METHODS[parsed.method](parsed, spiking, images, out.with_name(f".{out.name}.state.json"))
+    start, state = time.perf_counter(), out.with_name(f".{out.name}.state.json")
+    found = METHODS[parsed.method](parsed, spiking, images, state)
     seconds = time.perf_counter() - start
     about = {"method": parsed.method, "model": parsed.model, "data": parsed.data, "n_images": len(images)}
     curves = out.with_suffix(".curves.json")
     write_json(curves, {**about, "seconds": round(seconds, 1), **found.curves})
     write_json(out, {**settings, **found.settings})
+    for path in (state, _refinement_state(state)):
+        path.unlink(missing_ok=True)
     print(_table(found.settings))
     print(f"{seconds:.0f} s; curves are in {curves}, settings in {out}:")
     print(f"brianconv run {parsed.model} --data {parsed.data} --coding {parsed.coding} --set @{out}")
@@ -106,7 +117,30 @@ def _tune_pcmp(parsed: argparse.Namespace, spiking: SpikingNetwork, images: np.n
 
     check_pcmp(spiking, images, parsed.steps, CANDIDATES)
     print(estimate_cost(spiking, len(images), parsed.steps), flush=True)
-    return tune_pcmp(spiking, images, n_steps=parsed.steps, state=state, progress=True)
+    found = tune_pcmp(spiking, images, n_steps=parsed.steps, state=state, progress=True)
+    return _refined(found, spiking, images, _refinement_state(state)) if parsed.refine else found
+
+
+def _refined(found: PrechargeResult, spiking: SpikingNetwork, images: np.ndarray, state: Path) -> PrechargeResult:
+    """Refine pre-charges with a compiled simulation."""
+    from brianconv.simulation.run import Simulation
+    from brianconv.tuning.checkpoint import Checkpoint, fingerprint
+    from brianconv.tuning.refinement import GLOBAL_STARTS, output_error, refine_pcmp
+
+    simulation = Simulation(spiking, "standalone", dtype="float32")
+    starts = [found.v_init, *(dict.fromkeys(found.v_init, v) for v in GLOBAL_STARTS)]
+    about = {"network_and_images": fingerprint(spiking, images), "n_steps": found.n_steps, "start": dict(found.v_init)}
+    refined = refine_pcmp(
+        lambda v_init: output_error(simulation.run(images, found.n_steps, v_init=v_init)),
+        starts,
+        checkpoint=Checkpoint(state, about),
+        progress=lambda v_init, error: print(f"error of the output {error:.4g} with {v_init}", flush=True),
+    )
+    return replace(found, v_init=refined.v_init)
+
+
+def _refinement_state(state: Path) -> Path:
+    return state.with_suffix(".refinement.json")
 
 
 def _tune_kernels(parsed: argparse.Namespace, spiking: SpikingNetwork, images: np.ndarray, state: Path) -> Any:

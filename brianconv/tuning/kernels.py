@@ -125,7 +125,8 @@ def tune_kernels(
         Training images in [0, 1].
     descent : Descent, optional
     state : Path, optional
-        File that is written after each epoch; a run that was killed goes on from it. It is deleted at the end.
+        File that is written after each epoch; a run that was killed goes on from it. Delete it when it is not needed
+        any more.
     progress : bool
         Whether to show a progress bar.
 
@@ -152,7 +153,6 @@ def tune_kernels(
         while training.epoch < descent.n_epochs:
             training.run_epoch(bar.update)
             checkpoint.save(training.state)
-    checkpoint.remove()
     kernels = {name: (float(kernel.tau), float(kernel.t_d)) for name, kernel in training.kernels.items()}
     return KernelResult(
         tau={name: tau for name, (tau, _) in kernels.items()},

@@ -92,7 +92,8 @@ def tune_pcmp(
         Pre-charges to try; the first of the best ones is taken.
     dtype : {"float32", "float64"}
     state : Path, optional
-        File that is written after each layer; a run that was killed goes on from it. It is deleted at the end.
+        File that is written after each layer; a run that was killed goes on from it. Delete it when it is not needed
+        any more.
     progress : bool
         Whether to show a progress bar.
 
@@ -112,20 +113,31 @@ def tune_pcmp(
     }
     checkpoint = Checkpoint(state, about)
     errors: dict[str, list[float]] = checkpoint.load()
-    simulation = LayerwiseSimulation(spiking, images, n_steps, dtype)
-    total = len(images) * len(spiking.populations)
+    if len(errors) < len(spiking.populations):
+        _search(LayerwiseSimulation(spiking, images, n_steps, dtype), candidates, errors, checkpoint, progress)
+    v_init = {name: _best(candidates, errors[name]) for name in spiking.populations}
+    return PrechargeResult(v_init, tuple(candidates), errors, len(images), n_steps)
+
+
+def _search(
+    simulation: LayerwiseSimulation,
+    candidates: Sequence[float],
+    errors: dict[str, list[float]],
+    checkpoint: Checkpoint,
+    progress: bool,
+) -> None:
+    """Add the errors of the populations that are not there yet (Algorithm 1)."""
+    populations, n_images = simulation.spiking.populations, simulation.n_images
+    total = n_images * len(populations)
     with tqdm(total=total, unit="image", disable=None if progress else True, leave=False) as bar:
-        for name in spiking.populations:
+        for name in populations:
             bar.set_description(name)
             if name not in errors:
                 errors[name] = simulation.errors(name, candidates, bar.update)
                 checkpoint.save(errors)
             else:
-                bar.update(len(images))
+                bar.update(n_images)
             simulation.fire(name, _best(candidates, errors[name]))
-    checkpoint.remove()
-    v_init = {name: _best(candidates, errors[name]) for name in spiking.populations}
-    return PrechargeResult(v_init, tuple(candidates), errors, len(images), n_steps)
 
 
 def _best(candidates: Sequence[float], errors: Sequence[float]) -> float:

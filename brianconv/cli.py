@@ -19,7 +19,7 @@ from brianconv.coding import SCHEMES, describe_code
 from brianconv.errors import BrianconvError, DataError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork, convert
-from brianconv.tuning.command import add_methods, check_out, run_method
+from brianconv.tuning.command import add_methods, check_out, run_auto, run_method
 
 INTERRUPTED = 130
 N_CALIBRATION = 1000
@@ -194,6 +194,9 @@ def _run(parsed: argparse.Namespace) -> None:
 
 def _tune(parsed: argparse.Namespace) -> None:
     out, settings = check_out(parsed.out), _settings(parsed.settings)
+    if parsed.method == "auto":
+        run_auto(parsed, settings, out)
+        return
     spiking = _converted(parsed).spiking
     run_method(parsed, spiking, _calibration_images(parsed, parsed.images), settings, out)
 

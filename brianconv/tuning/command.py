@@ -9,21 +9,23 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brianconv.errors import OutputError
+from brianconv import datasets
+from brianconv.errors import OutputError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork
 
 if TYPE_CHECKING:
     from brianconv.tuning.pcmp import PrechargeResult
 
-N_IMAGES = {"pcmp": 100, "kernels": 1000}
-CODINGS = {"pcmp": "rate", "kernels": "ttfs"}
+N_IMAGES = {"pcmp": 100, "kernels": 1000, "auto": 500}
+CODINGS = {"pcmp": "rate", "kernels": "ttfs", "auto": "rate"}
+N_CALIBRATION = 1000
 
 
 def add_methods(
@@ -47,12 +49,13 @@ def add_methods(
     methods = parser.add_subparsers(dest="method", required=True, metavar="METHOD")
     pcmp = methods.add_parser("pcmp", help="pre-charge v_init of each layer, for rate coding (Hwang et al. 2021)")
     kernels = methods.add_parser("kernels", help="tau and t_d of each layer, for ttfs coding (Park et al. 2020)")
-    for name, method in (("pcmp", pcmp), ("kernels", kernels)):
+    auto = methods.add_parser("auto", help="cheapest setting of a code that keeps the accuracy")
+    for name, method in (("pcmp", pcmp), ("kernels", kernels), ("auto", auto)):
         add_model(method)
         method.add_argument("--coding", default=CODINGS[name], help=f"neural code (default: {CODINGS[name]})")
         method.add_argument(
             "--images", type=positive, default=N_IMAGES[name], metavar="N",
-            help=f"training images to tune with (default: {N_IMAGES[name]})",
+            help=f"training images to tune with (default: {N_IMAGES[name]}); auto takes the last ones",
         )  # fmt: skip
         method.add_argument("--out", required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE")
         method.set_defaults(run=run)
@@ -64,6 +67,12 @@ def add_methods(
         action="store_true",
         help="then lower the error of the output layer, from the best of several starts",
     )
+    auto.add_argument("--steps", type=positive, metavar="N", help="longest simulation (default: the code's)")
+    auto.add_argument(
+        "--within", type=float, default=0.5, metavar="POINTS",
+        help="distance from the ANN's accuracy in percentage points (default: 0.5)",
+    )  # fmt: skip
+    auto.add_argument("--mode", choices=("runtime", "standalone"), default="standalone")
     kernels.set_defaults(steps=None)
     kernels.add_argument("--epochs", type=positive, default=4, metavar="N", help="passes over the images (default: 4)")
     kernels.add_argument(
@@ -151,6 +160,61 @@ def _tune_kernels(parsed: argparse.Namespace, spiking: SpikingNetwork, images: n
     n_batches = descent.n_epochs * (len(images) // descent.batch_size)
     print(f"{len(images)} images x {descent.n_epochs} epochs = {n_batches} batches", flush=True)
     return tune_kernels(spiking, images, descent, state=state, progress=True)
+
+
+def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path) -> None:
+    """Search settings and write the cheapest one into FILE, and all that were tried into FILE.curves.json.
+
+    Parameters
+    ----------
+    parsed : Namespace
+        With the arguments of `add_methods`.
+    settings : mapping
+        Settings of conversion and code that are not searched.
+    out : Path
+    """
+    from brianconv.conversion.weights import load_model
+    from brianconv.tuning.auto import tune_auto
+    from brianconv.tuning.checkpoint import Checkpoint
+
+    options = dict(settings)
+    n_calibration = options.pop("calibration", N_CALIBRATION)
+    training = datasets.load(parsed.data, "train", parsed.data_root)
+    if not isinstance(n_calibration, int) or not 0 < n_calibration <= len(training) - parsed.images:
+        raise ParameterError(
+            f"calibration={n_calibration} and {parsed.images} held-out images do not fit into {len(training)} training "
+            "images: choose fewer (--images, --set calibration=N)"
+        )
+    model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
+    print(f"weights: {weights or 'as the model was made'}", flush=True)
+    asked = ("model", "data", "coding", "images", "steps", "within", "seed")
+    about = {**{key: getattr(parsed, key) for key in asked}, "weights": str(weights), "settings": dict(settings)}
+    state = out.with_name(f".{out.name}.state.json")
+    held_out = replace(training, images=training.images[-parsed.images :], labels=training.labels[-parsed.images :])
+    found = tune_auto(
+        model, training.images[:n_calibration], held_out, parsed.coding, within=parsed.within / 100,
+        n_steps=parsed.steps, options=options, checkpoint=Checkpoint(state, about), report=_print,
+        mode=parsed.mode, dtype="float32",
+    )  # fmt: skip
+    tried = [asdict(setting) for setting in found.tried]
+    write_json(out.with_suffix(".curves.json"), {**about, "ann_accuracy": found.ann_accuracy, "tried": tried})
+    write_json(out, {**settings, **found.best.options})
+    state.unlink(missing_ok=True)
+    best = found.best
+    print(
+        f"{len(tried)} settings tried with {parsed.images} held-out training images; the ANN has "
+        f"{found.ann_accuracy:.2%} of them\ncheapest with at least {found.target:.2%}: {best.accuracy:.2%}, "
+        f"{best.mean_steps:.1f} steps and {best.operations:,.0f} synaptic operations an image"
+    )
+    decision = f" --early-decision {best.theta:g}" if best.theta else f" --delay {best.delay}" if best.delay else ""
+    print(
+        f"brianconv run {parsed.model} --data {parsed.data} --coding {parsed.coding} --steps {best.n_steps}{decision} "
+        f"--set @{out}"
+    )
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
 
 
 METHODS = {"pcmp": _tune_pcmp, "kernels": _tune_kernels}

@@ -3,8 +3,8 @@
 The search of Hwang et al. (2021) takes for each layer what is best for this layer. That need not be best for the
 output: a small bias of many neurons, which hardly shows in their own squared error, adds up in the neurons behind them.
 This refinement is not in the paper. From the best of several starting points it shifts the pre-charge of one layer, or
-of all layers, up and down by steps that get smaller, and keeps what makes the error of the output smaller: it ends at or
-below the error of every starting point.
+of all layers, up and down by steps that get smaller, and keeps what makes the error of the output smaller: it ends at
+or below the error of every starting point.
 """
 
 from __future__ import annotations

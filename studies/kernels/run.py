@@ -81,12 +81,12 @@ class Study:
     def _tune(self, tau: float) -> None:
         if str(tau) in self.results["tuned"]:
             return
-        start = time.perf_counter()
+        start, state = time.perf_counter(), FOLDER / f".{self.name}.{tau:g}.state.json"
         found = tune_kernels(
             self.spiking.with_parameters(tau=tau, window=self.network.window),
             self.training.images[: self.network.n_tuning],
             Descent(self.network.n_epochs, self.network.batch_size),
-            state=FOLDER / f".{self.name}.{tau:g}.state.json",
+            state=state,
             progress=True,
         )
         seconds = round(time.perf_counter() - start, 1)
@@ -96,6 +96,7 @@ class Study:
             "seconds": seconds,
         }
         self._save()
+        state.unlink()
         print(f"{self.name}: from tau {tau:g} to {found.settings}", flush=True)
 
     def _kernels(self) -> dict[str, dict[str, Any]]:

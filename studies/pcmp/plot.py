@@ -101,7 +101,7 @@ def _styles() -> list[tuple[dict[str, Any], str]]:
 def table(results: dict[str, Any], paper: dict[str, tuple[int, int, int]]) -> str:
     """Return latencies beside those of Hwang et al. (2021), Table 2, without and with delayed evaluation."""
     lines = [
-        "| v_init | accuracy | t99.0 / t99.5 / t99.9 | paper | with the best delay (delay) | 10^6 operations to t99.9 |",
+        "| v_init | accuracy | t99.0 / t99.5 / t99.9 | paper | with DE (best delay) | 10^6 operations to t99.9 |",
         "|---|---|---|---|---|---|",
     ]
     for v_init in (*params.GLOBAL_COARSE, params.LAYERWISE, params.REFINED):

@@ -92,34 +92,32 @@ class Study:
 
     def _tuned(self) -> dict[str, float]:
         if "tuned" not in self.results:
-            start = time.perf_counter()
-            found = tune_pcmp(
-                self.spiking,
-                self.training.images[: self.network.n_tuning],
-                state=FOLDER / f".{self.name}.state.json",
-                progress=True,
-            )
+            start, state = time.perf_counter(), FOLDER / f".{self.name}.state.json"
+            training = self.training.images[: self.network.n_tuning]
+            found = tune_pcmp(self.spiking, training, state=state, progress=True)
             self.results["tuned"] = {
                 "v_init": dict(found.v_init),
                 "curves": found.curves,
                 "seconds": round(time.perf_counter() - start, 1),
             }
             self._save()
+            state.unlink()
         print(f"{self.name}: {self.results['tuned']['v_init']}", flush=True)
         return self.results["tuned"]["v_init"]
 
     def _refined(self) -> dict[str, float]:
-        """Refine from the layer-wise optimum and every global value."""
+        """Refine from the layer-wise optimum and the best global value."""
         if "refined" not in self.results:
-            start = time.perf_counter()
+            start, state = time.perf_counter(), FOLDER / f".{self.name}.refinement.json"
             layerwise = self.results["tuned"]["v_init"]
-            starts = [layerwise, *(dict.fromkeys(layerwise, v) for v in params.GLOBAL_FINE)]
+            rows = self.results["squared_error_training"]
+            best = min(params.GLOBAL_FINE, key=lambda v: rows[str(v)]["sum"])
             training = self.training.images[: self.network.n_tuning]
             about = {"settings": self.results["settings"], "layerwise": layerwise}
             found = refine_pcmp(
                 lambda v_init: output_error(self.simulation.run(training, params.ERROR_STEPS, v_init=v_init)),
-                starts,
-                checkpoint=Checkpoint(FOLDER / f".{self.name}.refinement.json", about),
+                [layerwise, dict.fromkeys(layerwise, best)],
+                checkpoint=Checkpoint(state, about),
             )
             self.results["refined"] = {
                 "v_init": dict(found.v_init),
@@ -127,6 +125,7 @@ class Study:
                 "seconds": round(time.perf_counter() - start, 1),
             }
             self._save()
+            state.unlink()
         print(f"{self.name}: refined {self.results['refined']['v_init']}", flush=True)
         return self.results["refined"]["v_init"]
 

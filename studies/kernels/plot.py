@@ -34,31 +34,42 @@ def main() -> None:
 
 def draw_losses(results: dict[str, Any], network: params.Network) -> Figure:
     """Losses from both starting points, as Park et al. (2020), Figure 4, and the kernels on the way."""
-    figure, axes = plt.subplots(2, 2, figsize=(9.5, 6.4), layout="constrained", sharex=True)
-    figure.suptitle(f"{network.title}, T = {network.window}")
-    titles = {"precision": "precision loss (Eq. 9)", "minimum": "minimum representation loss (Eq. 10)"}
-    titles["maximum"] = "maximum representation loss (Eq. 11)"
-    for ax, (kind, title) in zip(axes.flat, titles.items(), strict=False):
-        for start, color, line in zip(network.starts, COLORS, LINES, strict=True):
-            by_layer = results["tuned"][str(start)]["curves"]["losses"][kind]
-            mean = np.mean(list(by_layer.values()), axis=0)
-            ax.plot(np.arange(len(mean)) + 1, mean, color=color, linestyle=line, label=f"from tau = {start:g}")
-        ax.set(title=title, yscale="log", ylabel="mean over layers")
-        ax.legend(fontsize=8)
-    _paths(axes[1, 1], results["tuned"], network)
+    figure, axes = plt.subplots(2, 3, figsize=(11.5, 6), layout="constrained", sharex=True)
+    figure.suptitle(f"{network.title}, T = {network.window}: descent from two starting points")
+    titles = {
+        "precision": "precision loss (Eq. 9)",
+        "minimum": "minimum representation loss (Eq. 10)",
+        "maximum": "maximum representation loss (Eq. 11)",
+    }
+    _losses(axes[0, 0], results["tuned"], network, tuple(titles))
+    axes[0, 0].set_title("sum of the three losses")
+    for ax, (kind, title) in zip((axes[0, 1], axes[0, 2], axes[1, 0]), titles.items(), strict=True):
+        _losses(ax, results["tuned"], network, (kind,))
+        ax.set_title(title)
+    for ax, key in ((axes[1, 1], "tau"), (axes[1, 2], "t_d")):
+        _paths(ax, results["tuned"], network, key)
     for ax in axes[1]:
         ax.set_xlabel("batch")
     return figure
 
 
-def _paths(axes: Axes, tuned: dict[str, Any], network: params.Network) -> None:
+def _losses(axes: Axes, tuned: dict[str, Any], network: params.Network, kinds: tuple[str, ...]) -> None:
+    for start, color, line in zip(network.starts, COLORS, LINES, strict=True):
+        by_kind = tuned[str(start)]["curves"]["losses"]
+        mean = np.sum([np.mean(list(by_kind[kind].values()), axis=0) for kind in kinds], axis=0)
+        axes.plot(np.arange(len(mean)) + 1, mean, color=color, linestyle=line, label=f"from tau = {start:g}")
+    axes.set(yscale="log", ylabel="mean over layers")
+    axes.legend(fontsize=8)
+
+
+def _paths(axes: Axes, tuned: dict[str, Any], network: params.Network, key: str) -> None:
     for start, line in zip(network.starts, LINES, strict=True):
-        paths = tuned[str(start)]["curves"]["paths"]["tau"]
+        paths = tuned[str(start)]["curves"]["paths"][key]
         shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(paths)))
         for (name, path), shade in zip(paths.items(), shades, strict=True):
             label = name if start == network.starts[0] else None
             axes.plot(np.arange(len(path)) + 1, path, color=shade, linestyle=line, linewidth=1, label=label)
-    axes.set(title="tau (steps)", ylim=(0, None))
+    axes.set(title=f"{key} (steps)")
     axes.legend(fontsize=8, ncols=2)
 
 

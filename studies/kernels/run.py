@@ -63,7 +63,7 @@ class Study:
         burst = Simulation(self._converted("burst"), "standalone", dtype=params.DTYPE)
         self._row(params.BURST, burst, {}, self.network.burst_steps)
 
-    def _converted(self, code: str, **options: object) -> SpikingNetwork:
+    def _converted(self, code: str, **options: Any) -> SpikingNetwork:
         images = self.training.images
         return convert(self.model, images, coding=code, normalization=params.NORMALIZATION, **options)
 

@@ -40,8 +40,9 @@ def test_gradients_of_the_paper_equal_those_of_autograd(tau, t_d):
     random = np.random.default_rng(0)
     activation = torch.tensor(random.random(50) ** 2)
     constant = kernel_of(tau, t_d)
-    time = (t_d - tau * torch.log(activation)).ceil().clamp(0, LAST_STEP)
-    truth = Truth(time, activation, activation.min(), activation.max() + 0.1)
+    time = (t_d - tau * torch.log(activation)).ceil().clamp_min(0)
+    fired = time <= LAST_STEP
+    truth = Truth(time[fired], activation[fired], activation[~fired], activation.min(), activation.max() + 0.1)
     kernel = kernel_of(tau, t_d, grad=True)
     precision, minimum, maximum = losses(truth, kernel, LAST_STEP)
     (by_tau,) = torch.autograd.grad(precision + minimum, kernel.tau, retain_graph=True)

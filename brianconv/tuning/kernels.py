@@ -6,8 +6,10 @@ t_d sets the largest). tau follows the gradients of the precision loss and of th
 of the maximum representation loss.
 
 Source: Park et al. (2020), arXiv:2003.11741, Eqs. 5 to 14. Where the paper writes T in Eqs. 10 and 13, the last step of
-the window stands here: T - 1, as steps are counted from 0. The paper gives neither learning rates nor batches; those
-here let Net 1 of Hwang et al. (2021) settle from both of the paper's starting points, tau = 2 and tau = 18 at T = 20.
+the window stands here: T - 1, as steps are counted from 0. F, the spike times "of all neurons" of Eq. 9, is taken as
+all neurons of the layer: those that are too weak to fire count as transmitting 0, and have no gradient. The paper gives
+neither learning rates nor batches; those here let Net 1 of Hwang et al. (2021) settle from both of the paper's starting
+points, tau = 2 and tau = 18 at T = 20.
 """
 
 from __future__ import annotations
@@ -254,14 +256,22 @@ class Truth:
     ----------
     time, activation : tensors, shape (n_spikes,)
         Step within the window of each spike (t_f, counted from 0), and the ANN's activation of the neuron.
+    silent : tensor, shape (n_silent,)
+        Activations of the neurons that did not fire.
     smallest, largest : tensor
         Of the positive activations of the layer in the batch: with zeros, Eq. 13 would drive tau to 0.
     """
 
     time: Tensor
     activation: Tensor
+    silent: Tensor
     smallest: Tensor
     largest: Tensor
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons, in all images of the batch."""
+        return len(self.time) + len(self.silent)
 
 
 def truth_of(name: str, activation: Tensor, sent: Transmitted) -> Truth:
@@ -269,13 +279,15 @@ def truth_of(name: str, activation: Tensor, sent: Transmitted) -> Truth:
     positive = activation[activation > 0].double()
     if not len(positive):
         raise DataError(f"layer {name!r} has no positive activation in a batch: tune with more images in a batch")
-    return Truth(sent.time[sent.fired].double(), activation[sent.fired].double(), positive.min(), positive.max())
+    fired, silent = activation[sent.fired].double(), activation[~sent.fired].double()
+    return Truth(sent.time[sent.fired].double(), fired, silent, positive.min(), positive.max())
 
 
 def losses(truth: Truth, kernel: Kernel, last_step: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the precision loss and the representation losses (Eqs. 9, 10 and 11)."""
     decoded = kernel.at(truth.time)
-    precision = ((truth.activation - decoded) ** 2).sum() / (2 * max(len(truth.time), 1))
+    squares = ((truth.activation - decoded) ** 2).sum() + (truth.silent**2).sum()
+    precision = squares / (2 * truth.n_neurons)
     minimum = (truth.smallest - kernel.at(torch.tensor(float(last_step)))) ** 2 / 2
     maximum = (truth.largest - kernel.at(torch.tensor(0.0))) ** 2 / 2
     return precision, minimum, maximum
@@ -285,7 +297,7 @@ def gradients(truth: Truth, kernel: Kernel, last_step: int) -> tuple[Tensor, Ten
     """Return the gradients of tau (Eqs. 12 + 13) and t_d (Eq. 14); spike times count as constants, as in the paper."""
     decoded = kernel.at(truth.time)
     lag = (truth.time - kernel.t_d) / kernel.tau**2
-    precision = -(lag * (truth.activation - decoded) * decoded).sum() / max(len(truth.time), 1)
+    precision = -(lag * (truth.activation - decoded) * decoded).sum() / truth.n_neurons
     smallest, largest = kernel.at(torch.tensor(float(last_step))), kernel.at(torch.tensor(0.0))
     minimum = -(last_step - kernel.t_d) / kernel.tau**2 * (truth.smallest - smallest) * smallest
     maximum = -(truth.largest - largest) * largest / kernel.tau

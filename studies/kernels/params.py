@@ -24,8 +24,8 @@ class Network:
         Steps after which a layer begins with early firing.
     n_test : int
         Test images.
-    burst_steps : int
-        Steps of burst coding, with whose spikes those here are compared; Park et al. (2020), Table II.
+    n_burst, burst_steps : int
+        Test images and steps of burst coding, with whose spikes those here are compared; Park et al. (2020), Table II.
     """
 
     model: str
@@ -40,6 +40,7 @@ class Network:
     untuned: float
     early: int
     n_test: int
+    n_burst: int
     burst_steps: int
 
 
@@ -61,6 +62,7 @@ NETWORKS = {
         untuned=6.0,
         early=10,
         n_test=10_000,
+        n_burst=1000,
         burst_steps=87,
     ),
 }

@@ -61,7 +61,7 @@ class Study:
             for start in (0, self.network.early):
                 self._row(f"{title}, early firing" if start else title, simulation, {**kernel, "start": start})
         burst = Simulation(self._converted("burst"), "standalone", dtype=params.DTYPE)
-        self._row(params.BURST, burst, {}, self.network.burst_steps)
+        self._row(params.BURST, burst, {}, self.network.burst_steps, self.network.n_burst)
 
     def _converted(self, code: str, **options: Any) -> SpikingNetwork:
         images = self.training.images
@@ -108,14 +108,22 @@ class Study:
             rows[f"tuned from tau {tau:g}"] = {key: settings[key] for key in ("tau", "t_d")}
         return rows
 
-    def _row(self, title: str, simulation: Simulation, options: dict[str, Any], n_steps: int | None = None) -> None:
+    def _row(
+        self,
+        title: str,
+        simulation: Simulation,
+        options: dict[str, Any],
+        n_steps: int | None = None,
+        n_images: int | None = None,
+    ) -> None:
         if title in self.results["rows"]:
             return
         spiking = simulation.spiking.with_parameters(**options)
+        test = self.test.head(n_images)
         recording = simulation.run(
-            self.test.images, n_steps or spiking.default_steps, jobs=self.jobs, progress=True, **options
+            test.images, n_steps or spiking.default_steps, jobs=self.jobs, progress=True, **options
         )
-        summary = summarize(recording, self.test.labels)
+        summary = summarize(recording, test.labels)
         by_step = (recording.spike_counts / recording.n_images).round(4).T.tolist()
         row = {key: summary[key] for key in KEPT} | {
             "spikes_by_step": dict(zip(recording.layers, by_step, strict=True))

@@ -19,6 +19,7 @@ from studies.kernels import params
 FOLDER = Path(__file__).parent
 COLORS = (RED, BLUE)
 LINES = ("-", "--")
+SMOOTHED = 10  # batches of the running mean
 
 
 def main() -> None:
@@ -35,17 +36,19 @@ def main() -> None:
 def draw_losses(results: dict[str, Any], network: params.Network) -> Figure:
     """Losses from both starting points, as Park et al. (2020), Figure 4, and the kernels on the way."""
     figure, axes = plt.subplots(2, 3, figsize=(11.5, 6), layout="constrained", sharex=True)
-    figure.suptitle(f"{network.title}, T = {network.window}: descent from two starting points")
+    figure.suptitle(
+        f"{network.title}, T = {network.window}: descent from two starting points (means of {SMOOTHED} batches)"
+    )
     titles = {
         "precision": "precision loss (Eq. 9)",
         "minimum": "minimum representation loss (Eq. 10)",
         "maximum": "maximum representation loss (Eq. 11)",
     }
     _losses(axes[0, 0], results["tuned"], network, tuple(titles))
-    axes[0, 0].set_title("sum of the three losses")
+    axes[0, 0].set_title("sum of the three losses", fontsize=10)
     for ax, (kind, title) in zip((axes[0, 1], axes[0, 2], axes[1, 0]), titles.items(), strict=True):
         _losses(ax, results["tuned"], network, (kind,))
-        ax.set_title(title)
+        ax.set_title(title, fontsize=10)
     for ax, key in ((axes[1, 1], "tau"), (axes[1, 2], "t_d")):
         _paths(ax, results["tuned"], network, key)
     for ax in axes[1]:
@@ -57,7 +60,10 @@ def _losses(axes: Axes, tuned: dict[str, Any], network: params.Network, kinds: t
     for start, color, line in zip(network.starts, COLORS, LINES, strict=True):
         by_kind = tuned[str(start)]["curves"]["losses"]
         mean = np.sum([np.mean(list(by_kind[kind].values()), axis=0) for kind in kinds], axis=0)
-        axes.plot(np.arange(len(mean)) + 1, mean, color=color, linestyle=line, label=f"from tau = {start:g}")
+        batch = np.arange(len(mean)) + 1
+        axes.plot(batch, mean, color=color, linewidth=0.5, alpha=0.5)
+        smooth = np.array([mean[max(k - SMOOTHED, 0) : k].mean() for k in batch])
+        axes.plot(batch, smooth, color=color, linestyle=line, label=f"from tau = {start:g}")
     axes.set(yscale="log", ylabel="mean over layers")
     axes.legend(fontsize=8)
 
@@ -69,7 +75,7 @@ def _paths(axes: Axes, tuned: dict[str, Any], network: params.Network, key: str)
         for (name, path), shade in zip(paths.items(), shades, strict=True):
             label = name if start == network.starts[0] else None
             axes.plot(np.arange(len(path)) + 1, path, color=shade, linestyle=line, linewidth=1, label=label)
-    axes.set(title=f"{key} (steps)")
+    axes.set_title(f"{key} (steps)", fontsize=10)
     axes.legend(fontsize=8, ncols=2)
 
 

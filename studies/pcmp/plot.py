@@ -17,6 +17,7 @@ from brianconv.recording import LATENCY_SHARES
 from studies.pcmp import params
 
 FOLDER = Path(__file__).parent
+LOWEST = 10  # percentage points below the ANN that are drawn
 MARKERS = "osv^D<>P*X"
 
 
@@ -47,10 +48,10 @@ def _search(axes: Axes, tuned: dict[str, Any]) -> None:
     candidates = tuned["curves"]["candidates"]
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(tuned["v_init"])))
     for k, (name, errors) in enumerate(tuned["curves"]["errors"].items()):
-        axes.plot(candidates, errors, color=shades[k], label=name)
-        best = tuned["v_init"][name]
-        axes.plot(best, min(errors), MARKERS[k % len(MARKERS)], color=shades[k], markersize=6)
-    axes.set(xlabel="v_init of the layer (thresholds)", ylabel="sum of mean squared errors", yscale="log")
+        share = np.array(errors) / errors[0]
+        axes.plot(candidates, share, color=shades[k], label=name)
+        axes.plot(tuned["v_init"][name], share.min(), MARKERS[k % len(MARKERS)], color=shades[k], markersize=6)
+    axes.set(xlabel="v_init of the layer (thresholds)", ylabel="summed squared error, v_init 0 = 1", ylim=(0, None))
     axes.set_title("search, layer by layer (marks: best)")
     axes.legend(fontsize=8, ncols=2)
 
@@ -81,10 +82,11 @@ def _accuracy(axes: Axes, rows: dict[str, Any]) -> None:
         accuracy = [100 * value for value in rows[v_init]["accuracy_by_step"]]
         axes.plot(range(1, len(accuracy) + 1), accuracy, **style)
     ann = 100 * rows[params.LAYERWISE]["ann_accuracy"]
-    axes.axhline(ann, color="0.3", linewidth=1)
-    axes.text(axes.get_xlim()[1], ann, f"ANN {ann:.2f} %", ha="right", va="bottom", fontsize=8)
+    axes.axhline(ann, color="0.3", linewidth=0.8, linestyle=":", label=f"ANN {ann:.2f} %")
     last = max(rows["0.0"]["latency_steps"]["99.9"] or 0, 10)
-    axes.set(xlabel="step", ylabel="accuracy (%)", xlim=(0, last), ylim=(0, 105), title="accuracy, test images")
+    axes.set(xlabel="step", ylabel="accuracy (%)", xlim=(0, last), title="accuracy, test images")
+    axes.set_ylim(ann - LOWEST, ann + 0.5)
+    axes.legend(fontsize=8)
 
 
 def _styles() -> list[tuple[dict[str, Any], str]]:

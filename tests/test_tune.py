@@ -111,3 +111,15 @@ def test_images_of_a_file_without_training_images_serve(model_file, tmp_path):
     np.savez(tmp_path / "data.npz", images=images, labels=np.zeros(6, dtype=int))
     command = ["tune", "pcmp", model_file, "--data", str(tmp_path / "data.npz"), "--images", "3", "--steps", "9"]
     assert main([*command, "--out", str(tmp_path / "out.json")]) == 0
+
+
+@pytest.mark.slow
+def test_refinement_lowers_the_error_of_the_output(model_file, tmp_path, capsys):
+    command = ["tune", "pcmp", model_file, "--data", "digits", "--images", "5", "--steps", "30", "--refine"]
+    assert main([*command, "--out", str(tmp_path / "tuned.json")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("error of the output")]
+    errors = [float(line.split()[4]) for line in lines]
+    curves = json.loads((tmp_path / "tuned.curves.json").read_text())
+    assert errors[0] == pytest.approx(min(curves["errors"]["layer_3"]), rel=1e-3)
+    assert min(errors) <= min(errors[:7]) and len(errors) > 7
+    assert {path.name for path in tmp_path.iterdir()} == {"mlp.py", "tuned.json", "tuned.curves.json"}

@@ -18,6 +18,7 @@ from brianconv.coding import SCHEMES, describe_code, find_scheme
 from brianconv.errors import BrianconvError, DataError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork, convert
+from brianconv.tuning.command import add_methods, check_out, run_auto, run_method
 
 INTERRUPTED = 130
 N_CALIBRATION = 1000
@@ -45,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", default="demo_output", help="folder for pictures and result.json")
     demo.set_defaults(run=_demo)
     _add_run(commands.add_parser("run", help="convert a trained network and run it on a data set"))
+    tune = commands.add_parser("tune", help="fit a code's parameters to a network, for run --set @FILE")
+    add_methods(tune, _add_model, _positive, _tune)
     _add_export(commands.add_parser("export", help="write a self-contained C++ project"))
     codes = commands.add_parser("codes", help="list the neural codes, or print the equations of one")
     codes.add_argument("name", nargs="?", choices=sorted(SCHEMES), metavar="NAME", help=", ".join(sorted(SCHEMES)))
@@ -79,7 +82,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_bench)
 
 
-def _add_network(parser: argparse.ArgumentParser) -> None:
+def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="path/to/file.py[:factory] or package.module:factory")
     parser.add_argument(
         "--data", required=True, metavar="NAME|FILE.npz", help=f"{', '.join(datasets.NAMES)}, or a file"
@@ -88,13 +91,20 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--data-root", metavar="DIR", help="folder of the data sets (default: $BRIANCONV_DATA, or data)"
     )
     parser.add_argument("--weights", metavar="FILE", help=".safetensors or state dict; default: beside the model")
-    parser.add_argument("--coding", choices=sorted(SCHEMES), default="rate")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of models that are made at random, and of Poisson input"
+    )
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings",
         help="parameters of the code and of the conversion, such as v_init=0.4, v_init=0.5,0.4,0.3, normalization=max, "
         "percentile=99.9, per=channel, encoding=phase, readout=first_spike, synaptic_delay=1, tau_m=20, refractory=2, "
         "noise=0.1, weight_bits=8, skip=5, calibration=1000, mean=0.49,0.48,0.45; @FILE reads them from JSON",
     )  # fmt: skip
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("--coding", choices=sorted(SCHEMES), default="rate")
     parser.add_argument("--steps", type=_positive, metavar="N", help="steps an image (default: the code's)")
     parser.add_argument("--delay", type=int, default=0, metavar="N", help="delayed evaluation: steps that do not count")
     parser.add_argument("--early-decision", type=float, metavar="THETA", help="stop an image once it is decided")
@@ -103,9 +113,6 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="kernels shared by place, or every synapse stored",
     )  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of models that are made at random, and of Poisson input"
-    )
 
 
 def _positive(text: str) -> int:
@@ -192,6 +199,16 @@ def _run(parsed: argparse.Namespace) -> None:
     print(f"result.json and recording.npz are in {folder}")
 
 
+def _tune(parsed: argparse.Namespace) -> None:
+    out, settings = check_out(parsed.out), _settings(parsed.settings)
+    if parsed.method == "auto":
+        run_auto(parsed, settings, out)
+        return
+    converted = _converted(parsed)
+    images = _calibration_images(parsed, parsed.images).standardized(converted.mean, converted.std).images
+    run_method(parsed, converted.spiking, images, settings, out)
+
+
 def _export(parsed: argparse.Namespace) -> None:
     from brianconv.simulation.export import export_program
     from brianconv.simulation.network import Settings
@@ -239,7 +256,7 @@ def _calibration_images(parsed: argparse.Namespace, n_images: int) -> datasets.D
     except DataError:
         if not parsed.data.endswith(".npz"):
             raise
-        print(f"{parsed.data} has no train_images: its first {n_images} images serve for normalisation", flush=True)
+        print(f"{parsed.data} has no train_images: its first {n_images} images serve in their place", flush=True)
         return datasets.load(parsed.data, "test").head(n_images)
 
 

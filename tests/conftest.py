@@ -14,7 +14,11 @@ import pytest
 import torch
 from torch import nn
 
-from brianconv.spiking import convert
+from brianconv.coding import find_scheme
+from brianconv.conversion.geometry import Convolution, OneToOne, TransposedConvolution
+from brianconv.conversion.graph import INPUT, Connection, Layer, LayerGraph
+from brianconv.conversion.normalization import normalize
+from brianconv.spiking import convert, from_normalized
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -66,6 +70,32 @@ def small_cnn() -> nn.Sequential:
             nn.Linear(7, 4),
         )
     )
+
+
+def _dyadic(random, shape):
+    return random.integers(-16, 20, size=shape) / 64
+
+
+def residual_network(**delays):
+    """A block whose input skips a convolution, then a transposed convolution whose output is an image."""
+    random = np.random.default_rng(3)
+    shape = (2, 6, 6)
+    same = ((1, 1), (1, 1))
+
+    def convolution(source):
+        weight, bias = _dyadic(random, (2, 2, 3, 3)), _dyadic(random, 2)
+        return Connection(source, (Convolution(weight, bias, shape, padding=same),))
+
+    up = TransposedConvolution(_dyadic(random, (2, 3, 2, 2)), np.zeros(3), shape, stride=(2, 2))
+    skip = Connection("conv1", (OneToOne(np.full(shape, 0.5), shape),))
+    layers = (
+        Layer("conv1", (convolution(INPUT),), True, ()),
+        Layer("conv2", (convolution("conv1"),), True, ()),
+        Layer("join", (convolution("conv2"), skip), True, ()),
+        Layer("up", (Connection("join", (up,)),), True, ()),
+    )
+    normalized = normalize(LayerGraph(shape, layers), None, "none")
+    return from_normalized(normalized, find_scheme("rate"), delays or 0), dyadic_images(3, shape)
 
 
 SMALL_SHAPE = (2, 11, 9)

@@ -1,0 +1,215 @@
+"""Automatic settings of a code: the cheapest that keeps the accuracy near that of the ANN.
+
+Every combination of a grid of parameters is simulated once with held-out training images. The recording then says what
+any number of steps, any delay and any threshold of early decision would have given, without another simulation. Test
+images are never needed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brianconv.coding import find_scheme
+from brianconv.datasets.dataset import Dataset
+from brianconv.decisions import delayed_scores, early_decisions
+from brianconv.errors import DataError, ParameterError
+from brianconv.recording import Recording
+from brianconv.simulation.run import simulate
+from brianconv.spiking import convert
+from brianconv.tuning.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Options = dict[str, Any]
+PERCENTILES = (100.0, 99.9, 99.0)
+THETAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+DELAYS = (0, 2, 5, 10, 20, 40)
+GRIDS: dict[str, list[Options]] = {
+    "rate": [{"v_init": v} for v in (0.0, 0.2, 0.3, 0.4, 0.5)],
+    "analog": [{"v_init": v} for v in (0.0, 0.2, 0.3, 0.4, 0.5)],
+    "phase": [{"n_phases": k, "skip": skip} for k in (4, 6, 8) for skip in (0, k, 2 * k)],
+    "burst": [{"skip": skip} for skip in (0, 5, 10)],
+    "ttfs": [{"window": t, "start": start} for t in (10, 20, 40) for start in (0, t // 2)],
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A way to run a network, and what it gives with held-out images.
+
+    Attributes
+    ----------
+    options : mapping
+        Of the conversion and the code, `skip` among them.
+    n_steps, delay : int
+    theta : float or None
+        Threshold of early decision.
+    accuracy : float
+    mean_steps : float
+        Steps an image takes; below n_steps with early decision.
+    operations : float
+        Synaptic operations an image; with early decision estimated as if all images had equally many in a step.
+    """
+
+    options: Mapping[str, Any]
+    n_steps: int
+    delay: int
+    theta: float | None
+    accuracy: float
+    mean_steps: float
+    operations: float
+
+
+@dataclass(frozen=True)
+class AutoResult:
+    """Outcome of a search: the cheapest setting that is accurate enough, all others, and what was to be reached."""
+
+    best: Setting
+    tried: Sequence[Setting]
+    ann_accuracy: float
+    target: float
+
+
+def tune_auto(
+    model: nn.Module,
+    calibration_images: np.ndarray,
+    held_out: Dataset,
+    coding: str = "rate",
+    *,
+    within: float = 0.005,
+    n_steps: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
+    report: Callable[[str], object] = print,
+    **simulation: Any,
+) -> AutoResult:
+    """Find the setting with the fewest synaptic operations that keeps the accuracy.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    calibration_images : array, shape (n_images, channels, rows, columns)
+        Training images from which activations are normalised.
+    held_out : Dataset
+        Other training images, on which the settings are judged.
+    coding : str
+    within : float
+        Largest distance of the accuracy from the ANN's on the held-out images, as a share of images.
+    n_steps : int, optional
+        Longest simulation; the default of the code otherwise.
+    options : mapping, optional
+        Options of conversion and code that are not searched.
+    checkpoint : Checkpoint, optional
+        Keeps what was found of each combination.
+    report : callable
+        Called with a line of text for each combination.
+    **simulation
+        Passed to `simulate`, such as ``mode="standalone"``.
+
+    Raises
+    ------
+    ParameterError
+        If there is no grid for the code, or nothing that was tried is accurate enough.
+    DataError
+        If there are no held-out images.
+    """
+    combinations = _combinations(coding, dict(options or {}))
+    if not len(held_out):
+        raise DataError("there are no held-out training images to judge settings with")
+    if not 0 <= within < 1:
+        raise ParameterError(f"within is {within:g}; it is a share of images, 0 or more and below 1")
+    found = checkpoint.load() if checkpoint else {}
+    for index, combination in enumerate(combinations):
+        if str(index) not in found:
+            found[str(index)] = _tried(
+                model, calibration_images, held_out, coding, combination, n_steps, within, simulation
+            )
+            if checkpoint:
+                checkpoint.save(found)
+        report(f"{index + 1}/{len(combinations)} {_line(combination, found[str(index)])}")
+    tried = [Setting(**setting) for rows in found.values() for setting in rows["settings"]]
+    ann_accuracy = max(rows["ann_accuracy"] for rows in found.values())
+    return AutoResult(_cheapest(tried, ann_accuracy - within), tried, ann_accuracy, ann_accuracy - within)
+
+
+def _combinations(coding: str, fixed: Options) -> list[Options]:
+    """Return the options of each simulation; what is given is not searched."""
+    scheme = find_scheme(coding)
+    grid = GRIDS.get(scheme.name, [{}])
+    normalizations: list[Options] = [{"percentile": p} for p in PERCENTILES]
+    if "normalization" in fixed or "percentile" in fixed:
+        normalizations = [{}]
+    pairs = itertools.product(normalizations, grid)
+    merged = [{**normalization, **parameters, **fixed} for normalization, parameters in pairs]
+    return [options for k, options in enumerate(merged) if options not in merged[:k]]
+
+
+def _tried(
+    model: nn.Module,
+    calibration_images: np.ndarray,
+    held_out: Dataset,
+    coding: str,
+    options: Options,
+    n_steps: int | None,
+    within: float,
+    simulation: Options,
+) -> dict[str, Any]:
+    """Simulate one combination, and return its settings as they are stored."""
+    of_network = {key: value for key, value in options.items() if key != "skip"}
+    spiking = convert(model, calibration_images, coding=coding, **of_network)
+    steps = spiking.default_steps if n_steps is None or spiking.scheme.schedule else n_steps
+    skip = options.get("skip", 0)
+    recording = simulate(spiking, held_out.images, steps, skip=skip, **simulation)
+    target = recording.ann_accuracy(held_out.labels) - within
+    delays = [delay for delay in DELAYS if delay < steps] if spiking.scheme.readout.fires else [0]
+    settings = [*_by_steps(recording, held_out.labels, target, delays), *_by_theta(recording, held_out.labels, skip)]
+    return {
+        "ann_accuracy": recording.ann_accuracy(held_out.labels),
+        "settings": [asdict(replace(setting, options=options)) for setting in settings],
+    }
+
+
+def _by_steps(recording: Recording, labels: np.ndarray, target: float, delays: Sequence[int]) -> Iterator[Setting]:
+    """For each delay, the first step from which the accuracy stays at the target, or the last step."""
+    operations = recording.synaptic_operations.sum(axis=1).cumsum() / recording.n_images
+    for delay in delays:
+        scores = delayed_scores(recording.scores, delay) if delay else recording.scores
+        accuracy = replace(recording, scores=scores, delay=delay).accuracy_by_step(labels)
+        below = np.flatnonzero(accuracy < target - 1e-12)
+        step = min(int(below[-1]) + 2 if below.size else 1, recording.n_steps)
+        yield Setting({}, step, delay, None, float(accuracy[step - 1]), float(step), float(operations[step - 1]))
+
+
+def _by_theta(recording: Recording, labels: np.ndarray, skip: int) -> Iterator[Setting]:
+    """What early decision would have given; its rule starts when the output does."""
+    operations = recording.synaptic_operations.sum(axis=1) / recording.n_images
+    for theta in THETAS:
+        early = early_decisions(recording.scores, theta, skip + 1)
+        running = (early.steps[:, None] >= np.arange(1, recording.n_steps + 1)).mean(axis=0)
+        accuracy = float((early.decisions == labels).mean())
+        cost = float((running * operations).sum())
+        yield Setting({}, recording.n_steps, 0, theta, accuracy, float(early.steps.mean()), cost)
+
+
+def _cheapest(tried: Sequence[Setting], target: float) -> Setting:
+    enough = [setting for setting in tried if setting.accuracy >= target - 1e-12]
+    if not enough:
+        best = max(tried, key=lambda setting: setting.accuracy)
+        raise ParameterError(
+            f"none of {len(tried)} settings reaches {target:.2%} of the held-out images; the best has "
+            f"{best.accuracy:.2%}: allow a larger distance (--within) or more steps (--steps)"
+        )
+    return min(enough, key=lambda setting: (setting.operations, setting.mean_steps))
+
+
+def _line(options: Options, rows: Mapping[str, Any]) -> str:
+    settings = [Setting(**setting) for setting in rows["settings"]]
+    best = max(settings, key=lambda setting: (setting.accuracy, -setting.operations))
+    shown = " ".join(f"{key}={value}" for key, value in options.items())
+    return f"{shown}: up to {best.accuracy:.2%} with {best.mean_steps:.1f} steps, {best.operations:,.0f} operations"

@@ -1,0 +1,80 @@
+"""What a tuning run has found so far, in a small JSON file, so that a killed run goes on to the same result."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brianconv.errors import OutputError, ParameterError
+from brianconv.files import write_json
+from brianconv.spiking import SpikingNetwork
+
+
+class Checkpoint:
+    """A file that holds the state of a run, and what the run is about.
+
+    Parameters
+    ----------
+    path : Path or None
+        None keeps nothing.
+    about : mapping
+        Settings that the state depends on; a file with other ones is refused.
+    """
+
+    def __init__(self, path: Path | None, about: Mapping[str, Any]) -> None:
+        self.path = path
+        self.about = json.loads(json.dumps(about))  # as it will be read again
+
+    def load(self) -> dict[str, Any]:
+        """Return the stored state, or an empty one.
+
+        Raises
+        ------
+        ParameterError
+            If the file belongs to another network, other images or other settings, or cannot be read.
+        """
+        if self.path is None or not self.path.exists():
+            return {}
+        try:
+            content = json.loads(self.path.read_text())
+            about, state = content["about"], content["state"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ParameterError(f"{str(self.path)!r} is not the state of a tuning run; delete it") from error
+        if about != self.about:
+            changed = ", ".join(sorted(key for key in self.about | about if self.about.get(key) != about.get(key)))
+            raise ParameterError(f"{str(self.path)!r} belongs to another run ({changed}); delete it to start anew")
+        return state
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Store the state, completely or not at all."""
+        if self.path is None:
+            return
+        try:
+            write_json(self.path, {"about": self.about, "state": state})
+        except OSError as error:
+            raise OutputError(f"cannot write {str(self.path)!r} ({error.strerror})") from error
+
+
+def fingerprint(spiking: SpikingNetwork, images: np.ndarray) -> str:
+    """Return a short text that changes with any weight, bias, delay or image."""
+    digest = hashlib.sha256(np.ascontiguousarray(images).tobytes())
+    for layer in spiking.graph.layers:
+        digest.update(f"{layer.name} {layer.rectified} {spiking.synaptic_delay.get(layer.name, 0)}".encode())
+        for connection in layer.connections:
+            digest.update(connection.source.encode())
+            for geometry in connection.chain:
+                _update(digest, geometry)
+    return digest.hexdigest()[:16]
+
+
+def _update(digest: Any, geometry: Any) -> None:
+    digest.update(type(geometry).__name__.encode())
+    for field in dataclasses.fields(geometry):
+        value = getattr(geometry, field.name)
+        digest.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode())

@@ -1,0 +1,68 @@
+"""Parameters of the study: one entry of NETWORKS a network."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network, how its kernels are tuned, and how it is run.
+
+    Attributes
+    ----------
+    model, data, title : str
+    n_calibration : int
+        Training images, for the maximum activation of each layer.
+    n_tuning, n_epochs, batch_size : int
+        Training images with which the kernels are tuned, passes over them, and images a step of the descent.
+    window : int
+        T.
+    starts : tuple of float
+        Values of tau from which the descent begins, t_d being 0.
+    untuned : float
+        tau of the network that was not tuned: the default of the code.
+    early : int
+        Steps after which a layer begins with early firing.
+    n_test : int
+        Test images.
+    n_burst, burst_steps : int
+        Test images and steps of burst coding, with whose spikes those here are compared; Park et al. (2020), Table II.
+    """
+
+    model: str
+    data: str
+    title: str
+    n_calibration: int
+    n_tuning: int
+    n_epochs: int
+    batch_size: int
+    window: int
+    starts: tuple[float, ...]
+    untuned: float
+    early: int
+    n_test: int
+    n_burst: int
+    burst_steps: int
+
+
+NORMALIZATION = "max"
+DTYPE = "float32"
+BURST = "burst"
+
+NETWORKS = {
+    "net1": Network(
+        model="models/hwang2021.py:net1",
+        data="mnist",
+        title="Net 1, MNIST",
+        n_calibration=5000,
+        n_tuning=2000,
+        n_epochs=2,
+        batch_size=20,
+        window=20,
+        starts=(2.0, 18.0),
+        untuned=6.0,
+        early=10,
+        n_test=10_000,
+        n_burst=1000,
+        burst_steps=87,
+    ),
+}

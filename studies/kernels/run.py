@@ -1,0 +1,144 @@
+"""Kernels of time-to-first-spike coding before and after tuning: losses, spike times, accuracy, spikes.
+
+    python -m studies.kernels.run --data-root DIR [--networks net1] [--jobs 2]
+
+Writes results.json after every row; the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from brianconv import datasets
+from brianconv.analysis.metrics import summarize, versions
+from brianconv.conversion.weights import load_model
+from brianconv.files import write_json
+from brianconv.simulation.run import Simulation
+from brianconv.spiking import SpikingNetwork, convert
+from brianconv.tuning.kernels import Descent, tune_kernels
+from studies.kernels import params
+
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER / "results.json"
+KEPT = (
+    "ann_accuracy", "accuracy", "n_steps", "spikes_per_image", "spikes_per_image_by_layer",
+    "synaptic_operations_per_image",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data-root", default="data")
+    parser.add_argument("--networks", nargs="+", choices=params.NETWORKS, default=list(params.NETWORKS))
+    parser.add_argument("--jobs", type=int, default=1)
+    arguments = parser.parse_args()
+    for name in arguments.networks:
+        Study(name, arguments.data_root, arguments.jobs).run()
+
+
+class Study:
+    """The rows of one network."""
+
+    def __init__(self, name: str, data_root: str, jobs: int) -> None:
+        self.name, self.jobs = name, jobs
+        self.network = params.NETWORKS[name]
+        self.training = datasets.load(self.network.data, "train", data_root).head(self.network.n_calibration)
+        self.test = datasets.load(self.network.data, "test", data_root).head(self.network.n_test)
+        self.model, _ = load_model(self.network.model)
+        self.spiking = self._converted("ttfs", window=self.network.window)
+        self.results = self._previous()
+
+    def run(self) -> None:
+        for tau in self.network.starts:
+            self._tune(tau)
+        simulation = Simulation(self.spiking, "standalone", dtype=params.DTYPE)
+        for title, kernel in self._kernels().items():
+            for start in (0, self.network.early):
+                self._row(f"{title}, early firing" if start else title, simulation, {**kernel, "start": start})
+        burst = Simulation(self._converted("burst"), "standalone", dtype=params.DTYPE)
+        self._row(params.BURST, burst, {}, self.network.burst_steps, self.network.n_burst)
+
+    def _converted(self, code: str, **options: Any) -> SpikingNetwork:
+        images = self.training.images
+        return convert(self.model, images, coding=code, normalization=params.NORMALIZATION, **options)
+
+    def _previous(self) -> dict[str, Any]:
+        settings = json.loads(json.dumps(dataclasses.asdict(self.network)))
+        stored = json.loads(RESULTS.read_text()).get(self.name) if RESULTS.exists() else None
+        if stored and stored["settings"] == settings:
+            return stored
+        return {"settings": settings, "versions": versions(), "tuned": {}, "rows": {}}
+
+    def _save(self) -> None:
+        content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        write_json(RESULTS, content | {self.name: self.results})
+
+    def _tune(self, tau: float) -> None:
+        if str(tau) in self.results["tuned"]:
+            return
+        start, state = time.perf_counter(), FOLDER / f".{self.name}.{tau:g}.state.json"
+        found = tune_kernels(
+            self.spiking.with_parameters(tau=tau, window=self.network.window),
+            self.training.images[: self.network.n_tuning],
+            Descent(self.network.n_epochs, self.network.batch_size),
+            state=state,
+            progress=True,
+        )
+        seconds = round(time.perf_counter() - start, 1)
+        self.results["tuned"][str(tau)] = {
+            "settings": found.settings,
+            "curves": _rounded(found.curves),
+            "seconds": seconds,
+        }
+        self._save()
+        state.unlink()
+        print(f"{self.name}: from tau {tau:g} to {found.settings}", flush=True)
+
+    def _kernels(self) -> dict[str, dict[str, Any]]:
+        """Return the kernels to run, by title."""
+        untuned = (self.network.untuned, *self.network.starts)
+        rows: dict[str, dict[str, Any]] = {f"untuned, tau {tau:g}": {"tau": tau, "t_d": 0.0} for tau in untuned}
+        for tau in self.network.starts:
+            settings = self.results["tuned"][str(tau)]["settings"]
+            rows[f"tuned from tau {tau:g}"] = {key: settings[key] for key in ("tau", "t_d")}
+        return rows
+
+    def _row(
+        self,
+        title: str,
+        simulation: Simulation,
+        options: dict[str, Any],
+        n_steps: int | None = None,
+        n_images: int | None = None,
+    ) -> None:
+        if title in self.results["rows"]:
+            return
+        spiking = simulation.spiking.with_parameters(**options)
+        test = self.test.head(n_images)
+        recording = simulation.run(
+            test.images, n_steps or spiking.default_steps, jobs=self.jobs, progress=True, **options
+        )
+        summary = summarize(recording, test.labels)
+        by_step = (recording.spike_counts / recording.n_images).round(4).T.tolist()
+        row = {key: summary[key] for key in KEPT} | {
+            "spikes_by_step": dict(zip(recording.layers, by_step, strict=True))
+        }
+        self.results["rows"][title] = row
+        self._save()
+        print(f"{self.name}: {title}: accuracy {summary['accuracy']:.2%}", flush=True)
+
+
+def _rounded(curves: dict[str, Any]) -> dict[str, Any]:
+    """Return curves with four significant digits, which is what a picture needs."""
+    if isinstance(curves, dict):
+        return {key: _rounded(value) for key, value in curves.items()}
+    return [float(f"{value:.4g}") for value in curves] if isinstance(curves, list) else curves
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Draw the study from results.json, and print its tables: python -m studies.pcmp.plot"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from brianconv.analysis.plotting import BLUE, CYCLE, RED, STYLE
+from brianconv.files import write_atomically
+from brianconv.recording import LATENCY_SHARES
+from studies.pcmp import params
+
+FOLDER = Path(__file__).parent
+LOWEST = 10  # percentage points below the ANN that are drawn
+MARKERS = "osv^D<>P*X"
+
+
+def main() -> None:
+    plt.switch_backend("Agg")
+    for name, results in json.loads((FOLDER / "results.json").read_text()).items():
+        network = params.NETWORKS[name]
+        print(f"\n{network.title}\n\n{table(results, network.paper)}\n\n{error_table(results)}")
+        with plt.rc_context(STYLE):
+            figure = draw(results, network.title)
+        write_atomically(FOLDER / f"{name}.png", partial(figure.savefig, format="png"))
+        plt.close(figure)
+
+
+def draw(results: dict[str, Any], title: str) -> plt.Figure:
+    """Errors of each layer and of the output, and what they mean for the accuracy."""
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
+    figure.suptitle(title)
+    _search(axes[0, 0], results["tuned"])
+    _output_error(axes[0, 1], results)
+    _error_by_step(axes[1, 0], results["squared_error_test"])
+    _accuracy(axes[1, 1], results["latency"])
+    return figure
+
+
+def _search(axes: Axes, tuned: dict[str, Any]) -> None:
+    """Hwang et al. (2021), Figure 8, for every layer."""
+    candidates = tuned["curves"]["candidates"]
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(tuned["v_init"])))
+    for k, (name, errors) in enumerate(tuned["curves"]["errors"].items()):
+        share = np.array(errors) / errors[0]
+        axes.plot(candidates, share, color=shades[k], label=name)
+        axes.plot(tuned["v_init"][name], share.min(), MARKERS[k % len(MARKERS)], color=shades[k], markersize=6)
+    axes.set(xlabel="v_init of the layer (thresholds)", ylabel="summed squared error, v_init 0 = 1", ylim=(0, None))
+    axes.set_title("search, layer by layer (marks: best)")
+    axes.legend(fontsize=8, ncols=2)
+
+
+def _output_error(axes: Axes, results: dict[str, Any]) -> None:
+    for k, (which, label) in enumerate((("training", "images tuned with"), ("test", "test images"))):
+        rows = results[f"squared_error_{which}"]
+        values = [rows[str(v)]["sum"] for v in params.GLOBAL_FINE]
+        axes.plot(params.GLOBAL_FINE, values, color=CYCLE[k], label=f"global, {label}")
+        for tuned, line in ((params.LAYERWISE, "--"), (params.REFINED, ":")):
+            axes.axhline(rows[tuned]["sum"], color=CYCLE[k], linestyle=line, linewidth=1, label=f"{tuned}, {label}")
+    axes.set(xlabel="v_init of all layers (thresholds)", ylabel="sum of mean squared errors", ylim=(0, None))
+    axes.set_title("error of the output layer")
+    axes.legend(fontsize=8)
+
+
+def _error_by_step(axes: Axes, rows: dict[str, Any]) -> None:
+    """Hwang et al. (2021), Figure 9."""
+    for style, v_init in _styles():
+        by_step = rows[v_init]["by_step"]
+        axes.plot(range(1, len(by_step) + 1), by_step, **style)
+    axes.set(xlabel="step", ylabel="mean squared error", xscale="log", yscale="log", title="output layer, test images")
+    axes.legend(fontsize=8)
+
+
+def _accuracy(axes: Axes, rows: dict[str, Any]) -> None:
+    for style, v_init in _styles():
+        accuracy = [100 * value for value in rows[v_init]["accuracy_by_step"]]
+        axes.plot(range(1, len(accuracy) + 1), accuracy, **style)
+    ann = 100 * rows[params.LAYERWISE]["ann_accuracy"]
+    axes.axhline(ann, color="0.3", linewidth=0.8, linestyle=":", label=f"ANN {ann:.2f} %")
+    last = max(rows["0.0"]["latency_steps"]["99.9"] or 0, 10)
+    axes.set(xlabel="step", ylabel="accuracy (%)", xlim=(0, last), title="accuracy, test images")
+    axes.set_ylim(ann - LOWEST, ann + 0.5)
+    axes.legend(fontsize=8)
+
+
+def _styles() -> list[tuple[dict[str, Any], str]]:
+    """Return how each row is drawn: grey to black for global values, the layer-wise one in front."""
+    shades = np.linspace(0.8, 0.1, len(params.GLOBAL_COARSE))
+    styles: list[tuple[dict[str, Any], str]] = [
+        ({"color": str(shade), "label": f"global {v}"}, v)
+        for shade, v in zip(shades, params.GLOBAL_COARSE, strict=True)
+    ]
+    tuned = ((params.LAYERWISE, BLUE), (params.REFINED, RED))
+    return [*styles, *(({"color": color, "label": name}, name) for name, color in tuned)]
+
+
+def table(results: dict[str, Any], paper: dict[str, tuple[int, int, int]]) -> str:
+    """Return latencies beside those of Hwang et al. (2021), Table 2, without and with delayed evaluation."""
+    lines = [
+        "| v_init | accuracy | t99.0 / t99.5 / t99.9 | paper | with DE (best delay) | 10^6 operations to t99.9 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for v_init in (*params.GLOBAL_COARSE, params.LAYERWISE, params.REFINED):
+        row = results["latency"][v_init]
+        ours = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
+        delayed = " / ".join(_best_delay(row["latency_by_delay"][share]) for share in LATENCY_SHARES)
+        lines.append(
+            f"| {v_init} | {row['accuracy']:.2%} | {ours} | {' / '.join(map(str, paper.get(v_init, '-')))} | {delayed} "
+            f"| {_operations(row)} |"
+        )
+    return "\n".join(lines)
+
+
+def _operations(row: dict[str, Any]) -> str:
+    step = row["latency_steps"]["99.9"]
+    return "-" if step is None else f"{sum(row['operations_by_step'][:step]) / 1e6:.1f}"
+
+
+def _best_delay(latencies: list[int | None]) -> str:
+    """Return the shortest latency and the shortest delay that gives it."""
+    reached = [(step, delay) for delay, step in enumerate(latencies) if step is not None]
+    return f"{min(reached)[0]} ({min(reached)[1]})" if reached else "never"
+
+
+def error_table(results: dict[str, Any]) -> str:
+    """Return the summed squared error of the output layer, layer-wise and for the best global value."""
+    lines = ["| images | layer-wise | refined | best global (its v_init) | global 0.0 |", "|---|---|---|---|---|"]
+    for which in ("training", "test"):
+        rows = results[f"squared_error_{which}"]
+        sums = {v: rows[str(v)]["sum"] for v in params.GLOBAL_FINE}
+        best = min(sums, key=sums.__getitem__)
+        tuned = " | ".join(f"{rows[name]['sum']:.4f}" for name in (params.LAYERWISE, params.REFINED))
+        lines.append(f"| {which} | {tuned} | {sums[best]:.4f} ({best}) | {sums[0.0]:.4f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

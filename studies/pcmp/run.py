@@ -1,0 +1,167 @@
+"""Layer-wise pre-charge against one global value: error of the output layer, latency with and without delay.
+
+    python -m studies.pcmp.run --data-root DIR [--networks net1] [--jobs 2]
+
+Writes results.json after every row; the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brianconv import datasets
+from brianconv.analysis.metrics import summarize, versions
+from brianconv.conversion.weights import load_model
+from brianconv.decisions import delayed_scores
+from brianconv.files import write_json
+from brianconv.recording import LATENCY_SHARES, Recording
+from brianconv.simulation.run import Simulation
+from brianconv.spiking import convert
+from brianconv.tuning.checkpoint import Checkpoint
+from brianconv.tuning.pcmp import tune_pcmp
+from brianconv.tuning.refinement import output_error, refine_pcmp
+from studies.pcmp import params
+
+FOLDER = Path(__file__).parent
+Tuned = dict[str, dict[str, float]]
+RESULTS = FOLDER / "results.json"
+KEPT = (
+    "ann_accuracy", "accuracy", "accuracy_by_step", "latency_steps", "spikes_per_image",
+    "synaptic_operations_per_image",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data-root", default="data")
+    parser.add_argument("--networks", nargs="+", choices=params.NETWORKS, default=list(params.NETWORKS))
+    parser.add_argument("--jobs", type=int, default=1)
+    arguments = parser.parse_args()
+    for name in arguments.networks:
+        Study(name, arguments.data_root, arguments.jobs).run()
+
+
+class Study:
+    """The rows of one network."""
+
+    def __init__(self, name: str, data_root: str, jobs: int) -> None:
+        self.name, self.jobs = name, jobs
+        self.network = params.NETWORKS[name]
+        self.training = datasets.load(self.network.data, "train", data_root).head(self.network.n_calibration)
+        self.test = datasets.load(self.network.data, "test", data_root).head(self.network.n_test)
+        model, _ = load_model(self.network.model)
+        self.spiking = convert(model, self.training.images, normalization=params.NORMALIZATION)
+        self.simulation = Simulation(self.spiking, "standalone", dtype=params.DTYPE)
+        self.results = self._previous()
+
+    def run(self) -> None:
+        tuned = {params.LAYERWISE: self._tuned()}
+        for images in ("training", "test"):
+            for v_init in (params.LAYERWISE, *params.GLOBAL_FINE):
+                self._row(f"squared_error_{images}", str(v_init), partial(self._errors, images, tuned))
+        tuned[params.REFINED] = self._refined()
+        for images in ("training", "test"):
+            self._row(f"squared_error_{images}", params.REFINED, partial(self._errors, images, tuned))
+        for v_init in (params.LAYERWISE, params.REFINED, *params.GLOBAL_COARSE):
+            self._row("latency", v_init, partial(self._latency, tuned))
+
+    def _previous(self) -> dict[str, Any]:
+        settings = {field: value for field, value in dataclasses.asdict(self.network).items() if field != "paper"}
+        settings = json.loads(json.dumps(settings, default=list))
+        stored = json.loads(RESULTS.read_text()).get(self.name) if RESULTS.exists() else None
+        return stored if stored and stored["settings"] == settings else {"settings": settings, "versions": versions()}
+
+    def _save(self) -> None:
+        content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        write_json(RESULTS, content | {self.name: self.results})
+
+    def _row(self, kind: str, key: str, compute: Any) -> None:
+        rows = self.results.setdefault(kind, {})
+        if key not in rows:
+            rows[key] = compute(key)
+            self._save()
+            print(f"{self.name}: {kind} of v_init {key}", flush=True)
+
+    def _tuned(self) -> dict[str, float]:
+        if "tuned" not in self.results:
+            start, state = time.perf_counter(), FOLDER / f".{self.name}.state.json"
+            training = self.training.images[: self.network.n_tuning]
+            found = tune_pcmp(self.spiking, training, state=state, progress=True)
+            self.results["tuned"] = {
+                "v_init": dict(found.v_init),
+                "curves": found.curves,
+                "seconds": round(time.perf_counter() - start, 1),
+            }
+            self._save()
+            state.unlink()
+        print(f"{self.name}: {self.results['tuned']['v_init']}", flush=True)
+        return self.results["tuned"]["v_init"]
+
+    def _refined(self) -> dict[str, float]:
+        """Refine from the layer-wise optimum and the best global value."""
+        if "refined" not in self.results:
+            start, state = time.perf_counter(), FOLDER / f".{self.name}.refinement.json"
+            layerwise = self.results["tuned"]["v_init"]
+            rows = self.results["squared_error_training"]
+            best = min(params.GLOBAL_FINE, key=lambda v: rows[str(v)]["sum"])
+            training = self.training.images[: self.network.n_tuning]
+            about = {"settings": self.results["settings"], "layerwise": layerwise}
+            found = refine_pcmp(
+                lambda v_init: output_error(self.simulation.run(training, params.ERROR_STEPS, v_init=v_init)),
+                [layerwise, dict.fromkeys(layerwise, best)],
+                checkpoint=Checkpoint(state, about),
+            )
+            self.results["refined"] = {
+                "v_init": dict(found.v_init),
+                "n_tried": len(found.tried),
+                "seconds": round(time.perf_counter() - start, 1),
+            }
+            self._save()
+            state.unlink()
+        print(f"{self.name}: refined {self.results['refined']['v_init']}", flush=True)
+        return self.results["refined"]["v_init"]
+
+    def _simulated(self, images: np.ndarray, n_steps: int, v_init: str, tuned: Tuned) -> Recording:
+        value = tuned[v_init] if v_init in tuned else float(v_init)
+        return self.simulation.run(images, n_steps, v_init=value, jobs=self.jobs)
+
+    def _errors(self, which: str, tuned: Tuned, v_init: str) -> dict[str, Any]:
+        """Squared error of the output layer's rates, averaged over images and neurons, at each step and summed."""
+        chosen = self.training.images[: self.network.n_tuning]
+        images = chosen if which == "training" else self.test.images[: self.network.n_error]
+        recording = self._simulated(images, params.ERROR_STEPS, v_init, tuned)
+        activation = np.maximum(recording.ann_scores, 0.0)[:, None]
+        by_step = ((recording.scores - activation) ** 2).mean(axis=(0, 2))
+        kept = v_init in (params.LAYERWISE, params.REFINED, *params.GLOBAL_COARSE)
+        return {"sum": output_error(recording)} | ({"by_step": by_step.round(7).tolist()} if kept else {})
+
+    def _latency(self, tuned: Tuned, v_init: str) -> dict[str, Any]:
+        recording = self._simulated(self.test.images, self.network.n_steps, v_init, tuned)
+        summary = summarize(recording, self.test.labels)
+        operations = recording.synaptic_operations.sum(axis=1) / recording.n_images
+        return {
+            **{key: summary[key] for key in KEPT},
+            "operations_by_step": operations.round().tolist(),
+            "latency_by_delay": self._by_delay(recording),
+        }
+
+    def _by_delay(self, recording: Recording) -> dict[str, list[int | None]]:
+        """Evaluate one recording for every delay, and return the latencies, one list a share of the ANN's accuracy."""
+        latencies: dict[str, list[int | None]] = {share: [] for share in LATENCY_SHARES}
+        for delay in self.network.delays:
+            delayed = dataclasses.replace(recording, scores=delayed_scores(recording.scores, delay), delay=delay)
+            for share, step in delayed.latency_steps(self.test.labels).items():
+                latencies[share].append(step)
+        return latencies
+
+
+if __name__ == "__main__":
+    main()

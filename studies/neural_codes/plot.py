@@ -37,22 +37,33 @@ def main() -> None:
 def table(rows: dict[str, dict]) -> str:
     """Return the results of a network as a Markdown table."""
     lines = [
-        "| code | steps | accuracy | t99.0 / t99.5 / t99.9 | spikes an image | operations (10^6) "
-        "| nJ an image | TrueNorth | SpiNNaker |",
+        "| code | options of `brianconv run` | accuracy | t99.0 / t99.5 / t99.9 | spikes an image "
+        "| operations (10^6) | nJ an image | TrueNorth | SpiNNaker |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for title, row in rows.items():
         if "refused" in row:
-            lines.append(f"| {title} | refused: no maximum pooling with at most one spike" + " |" * 8)
+            lines.append(f"| {title} | `{_options(title)}` | refused: it cannot pool maxima" + " |" * 7)
             continue
         operations = row["synaptic_operations_per_image"] / 1e6
         latencies = " / ".join(_shown(row["latency_steps"][share]) for share in ("99.0", "99.5", "99.9"))
         lines.append(
-            f"| {title} | {row['n_steps']} | {100 * row['accuracy']:.2f} % | {latencies} "
+            f"| {title} | `{_options(title)}` | {100 * row['accuracy']:.2f} % | {latencies} "
             f"| {row['spikes_per_image']:,.0f} | {operations:.2f} | {row['compute_energy_nj']:,.0f} "
             f"| {row['energy_truenorth']:.2f} | {row['energy_spinnaker']:.2f} |"
         )
     return "\n".join(lines)
+
+
+def _options(title: str) -> str:
+    row = params.ROWS[title]
+    measured = row.code in ("hybrid", "direct")
+    settings = [
+        *([] if measured else ["normalization=max"]),
+        *(f"{name}={value}" for name, value in row.options.items()),
+    ]
+    steps = f" --steps {row.n_steps}" if row.n_steps else ""
+    return f"--coding {row.code}{steps}" + (f" --set {' '.join(settings)}" if settings else "")
 
 
 def _shown(latency: int | None) -> str:

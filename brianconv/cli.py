@@ -140,7 +140,7 @@ def _codes(parsed: argparse.Namespace) -> None:
         return
     for name in sorted(SCHEMES):
         scheme = SCHEMES[name]
-        print(f"{name:<10}{', '.join(scheme.all_parameters):<45}  {scheme.source}")
+        print(f"{name:<10}{scheme.source}\n          {', '.join(scheme.all_parameters)}")
 
 
 def _bench(parsed: argparse.Namespace) -> None:

@@ -57,7 +57,8 @@ def describe_code(scheme: CodingScheme) -> str:
     for name, parameter in scheme.all_parameters.items():
         bounds = f"{parameter.default:g} in [{parameter.low:g}, {parameter.high:g}]"
         by_layer = ", one a layer if wanted" if parameter.per_layer else ""
-        sections.append(f"      {name} = {bounds}{by_layer}: {parameter.meaning} ({parameter.source})")
+        source = f" ({parameter.source})" if parameter.source else ""
+        sections.append(f"      {name} = {bounds}{by_layer}: {parameter.meaning}{source}")
     return "\n".join(sections)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL_SHAPE, dyadic_images, residual_network, small_cnn
+from torch import nn
 
 from brianconv.coding import find_scheme
 from brianconv.conversion.graph import INPUT
@@ -150,3 +151,21 @@ def test_other_codes_and_changed_neurons_are_refused(spiking, small_spiking, ima
         tune_kernels(small_spiking, images)
     with pytest.raises(ParameterError, match="changed neurons"):
         tune_kernels(spiking.change_neurons("layer_0", threshold="v > 2"), images)
+
+
+def test_pooled_networks_transmit_as_they_are_simulated(numpy_target):
+    """Maximum pooling has no kernel: it passes the first spike of each window."""
+    torch.manual_seed(2)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)
+    )
+    images = np.random.default_rng(0).random((6, 1, 10, 10))
+    spiking = convert(model, images, coding="ttfs", tau=4.0)
+    kernels = {name: Kernel(torch.tensor(4.0), torch.tensor(0.0)) for name in spiking.populations}
+    transmitted = FirstSpikeNetwork(spiking, "float64").transmit(torch.tensor(images), kernels)
+    assert list(transmitted) == ["input", "layer_0", "layer_3"]
+    sent = simulate_reference(spiking, images, spiking.default_steps).sent
+    for name, (_, of_layer) in transmitted.items():
+        np.testing.assert_allclose(of_layer.value.numpy(), sent[name], atol=1e-9)
+    result = tune_kernels(spiking, images, Descent(n_epochs=1, batch_size=3))
+    assert set(result.tau) == {"input", "layer_0", "layer_3"}

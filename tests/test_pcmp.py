@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL_SHAPE, dyadic_images, residual_network, small_cnn
+from torch import nn
 
 from brianconv.coding import find_scheme
 from brianconv.conversion.geometry import Dense, MaxPooling, Reshape
@@ -210,3 +211,17 @@ def test_a_network_whose_input_reaches_two_layers_keeps_its_spikes():
     found = tune_pcmp(wide, images, n_steps=N_STEPS, candidates=FEW, dtype="float64")
     earlier = {name: found.v_init[name] for name in (INPUT, "conv1", "conv2")}
     np.testing.assert_allclose(found.errors["join"], brute_force(wide, images, "join", FEW, earlier), rtol=1e-9)
+
+
+def test_networks_with_maximum_pooling_are_tuned_around_it():
+    torch.manual_seed(2)
+    model = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)
+    )
+    images = np.random.default_rng(0).random((2, 1, 10, 10))
+    spiking = convert(model, images)
+    result = tune_pcmp(spiking, images, n_steps=N_STEPS, candidates=(0.0, 0.4), dtype="float64")
+    assert list(result.v_init) == ["input", "layer_0", "layer_3", "layer_6"]
+    chosen = {name: result.v_init[name] for name in ("input", "layer_0")}
+    expected = brute_force(spiking, images, "layer_3", (0.0, 0.4), chosen)
+    np.testing.assert_allclose(result.errors["layer_3"], expected, rtol=1e-9)

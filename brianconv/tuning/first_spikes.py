@@ -40,6 +40,12 @@ class Transmitted(NamedTuple):
     value: Tensor
 
 
+def firing_populations(spiking: SpikingNetwork) -> list[str]:
+    """Return the populations that have kernels: all but the output and those that pool."""
+    pooling = {layer.name for layer in spiking.graph.layers if layer.is_pooling}
+    return [name for name in spiking.populations[:-1] if name not in pooling]
+
+
 class FirstSpikeNetwork:
     """A spiking network of the ttfs code, evaluated layer by layer.
 
@@ -72,12 +78,19 @@ class FirstSpikeNetwork:
         pixels = images.flatten(1)
         activation, sent = {INPUT: pixels}, {INPUT: self.encode(INPUT, pixels, kernels[INPUT])}
         for layer in self.spiking.graph.layers[:-1]:
+            if layer.is_pooling:
+                activation[layer.name] = self._arriving(layer.name, activation)
+                first = self._arriving(layer.name, {name: spikes.value for name, spikes in sent.items()})
+                sent[layer.name] = Transmitted(
+                    first > 0, torch.zeros_like(first), first
+                )  # of each window, the earliest
+                continue
             total = self._arriving(layer.name, activation)
             activation[layer.name] = total.clamp_min(0.0) if layer.rectified else total
             v_init = self.spiking.parameters["v_init"][layer.name]
             potential = self._arriving(layer.name, {name: spikes.value for name, spikes in sent.items()}) + v_init
             sent[layer.name] = self.encode(layer.name, potential, kernels[layer.name])
-        return {name: (activation[name], sent[name]) for name in sent}
+        return {name: (activation[name], sent[name]) for name in firing_populations(self.spiking)}
 
     def encode(self, name: str, potential: Tensor, kernel: Kernel) -> Transmitted:
         """Fire, at the first step at which the threshold has fallen to the potential (Eqs. 6 and 7)."""

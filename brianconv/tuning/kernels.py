@@ -29,7 +29,7 @@ from brianconv.conversion.normalization import check_images
 from brianconv.errors import DataError, ParameterError
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint, fingerprint
-from brianconv.tuning.first_spikes import FirstSpikeNetwork, Kernel, Transmitted
+from brianconv.tuning.first_spikes import FirstSpikeNetwork, Kernel, Transmitted, firing_populations
 
 LOSSES = ("precision", "minimum", "maximum")
 
@@ -169,8 +169,8 @@ def check_kernels(spiking: SpikingNetwork, images: np.ndarray, descent: Descent)
     """Raise an error unless kernels can be tuned with this network and these images."""
     if spiking.scheme.name != "ttfs":
         raise ParameterError(f"coding {spiking.scheme.name!r} has no kernels that could be tuned: use coding 'ttfs'")
-    for name, model in spiking.neurons.items():
-        if model != spiking.scheme.neuron:
+    for name in firing_populations(spiking):
+        if spiking.neurons[name] != spiking.scheme.neuron:
             raise ParameterError(f"population {name!r} has changed neurons: kernels need those of the ttfs code")
     check_images(images, spiking.graph.input_shape, "images to tune with")
     descent.check(len(images))
@@ -195,7 +195,7 @@ class Training:
         self.descent = descent
         self.epoch = 0
         self.limits = {name: spiking.scheme.parameters[name] for name in ("tau", "t_d")}
-        firing = spiking.populations[:-1]
+        firing = firing_populations(spiking)
         self.kernels = {
             name: Kernel(*(torch.tensor(spiking.parameters[key][name], dtype=torch.float64) for key in ("tau", "t_d")))
             for name in firing

@@ -113,9 +113,10 @@ def tune_pcmp(
     }
     checkpoint = Checkpoint(state, about)
     errors: dict[str, list[float]] = checkpoint.load()
-    if len(errors) < len(spiking.populations):
+    charged = charged_populations(spiking)
+    if len(errors) < len(charged):
         _search(LayerwiseSimulation(spiking, images, n_steps, dtype), candidates, errors, checkpoint, progress)
-    v_init = {name: _best(candidates, errors[name]) for name in spiking.populations}
+    v_init = {name: _best(candidates, errors[name]) for name in charged}
     return PrechargeResult(v_init, tuple(candidates), errors, len(images), n_steps)
 
 
@@ -128,10 +129,15 @@ def _search(
 ) -> None:
     """Add the errors of the populations that are not there yet (Algorithm 1)."""
     populations, n_images = simulation.spiking.populations, simulation.n_images
+    charged = charged_populations(simulation.spiking)
     total = n_images * len(populations)
     with tqdm(total=total, unit="image", disable=None if progress else True, leave=False) as bar:
         for name in populations:
             bar.set_description(name)
+            if name not in charged:  # a relay passes spikes on and has no charge
+                bar.update(n_images)
+                simulation.fire(name, 0.0)
+                continue
             if name not in errors:
                 errors[name] = simulation.errors(name, candidates, bar.update)
                 checkpoint.save(errors)
@@ -144,15 +150,21 @@ def _best(candidates: Sequence[float], errors: Sequence[float]) -> float:
     return float(candidates[int(np.argmin(errors))])
 
 
+def charged_populations(spiking: SpikingNetwork) -> list[str]:
+    """Return the populations that have a pre-charge: all but those that pool."""
+    pooling = {layer.name for layer in spiking.graph.layers if layer.is_pooling}
+    return [name for name in spiking.populations if name not in pooling]
+
+
 def check_pcmp(spiking: SpikingNetwork, images: np.ndarray, n_steps: int, candidates: Sequence[float]) -> None:
     """Raise an error unless pre-charges can be tuned with this network and these images."""
     if spiking.scheme.name != "rate":
         raise ParameterError(
             f"coding {spiking.scheme.name!r} is not tuned by pcmp, which matches firing rates: use coding 'rate'"
         )
-    for name, model in spiking.neurons.items():
+    for name in charged_populations(spiking):
         original = spiking.scheme.encoding.neuron if name == INPUT else spiking.scheme.neuron
-        if model != original:
+        if spiking.neurons[name] != original:
             raise ParameterError(f"population {name!r} has changed neurons: pcmp needs those of the rate code")
     check_images(images, spiking.graph.input_shape, "images to tune with")
     if n_steps < 1:

@@ -2,15 +2,19 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import fx, nn
 
-from brianconv import datasets
+from brianconv import datasets, verify
+from brianconv.conversion.from_torch import extract_graph
 from brianconv.errors import ParameterError
+from brianconv.spiking import convert
 from models.layers import Residual
 from models.train import OPTIMIZERS, WEIGHTS, find_network
 
@@ -147,3 +151,42 @@ def test_unknown_networks_are_named():
         find_network("kim2018.net9")
     with pytest.raises(ParameterError, match=r"the files are datta2021, hwang2021, kim2018, park2020"):
         find_network("mine.net")
+
+
+STORED = sorted(path.stem.replace("_", ".", 1) for path in WEIGHTS.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "cifar100" not in name])
+def test_every_network_becomes_the_same_graph(name):
+    torch.manual_seed(0)
+    model, shape = build(name), image_shape(name)
+    images = torch.rand(1, *shape)
+    with torch.no_grad():
+        expected = model(images).numpy()
+    found = extract_graph(model, shape).forward(images.numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-4 * max(1.0, np.abs(expected).max()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STORED)
+def test_stored_networks_equal_the_reference_spike_for_spike(name):
+    """Weights rounded to multiples of 2^-10, on which all backends compute exactly."""
+    model, shape = build(name), image_shape(name)
+    model.load_state_dict(load_file(WEIGHTS / f"{name.replace('.', '_')}.safetensors"))
+    images = np.random.default_rng(0).integers(0, 257, (2, *shape)) / 256
+    spiking = convert(model, images, coding="rate", v_init=0.5)
+    rounded = spiking.graph.map_connections(lambda _, connection: _rounded(connection))
+    spiking = replace(spiking, normalized=replace(spiking.normalized, graph=rounded))
+    outcome = verify(spiking, images, 15, mode="standalone")
+    assert outcome.passed and outcome.n_spikes > 1000, str(outcome)
+
+
+def _rounded(connection):
+    def dyadic(geometry):
+        if not geometry.weighted:
+            return geometry
+        bias = getattr(geometry, "bias", None)
+        changed = {"weight": np.rint(geometry.weight * 1024) / 1024}
+        return replace(geometry, **changed, **({} if bias is None else {"bias": np.rint(bias * 1024) / 1024}))
+
+    return replace(connection, chain=tuple(dyadic(geometry) for geometry in connection.chain))

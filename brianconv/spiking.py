@@ -278,10 +278,11 @@ class SpikingNetwork:
             *_section("hold until the readout begins", self.hold if name == self.output else ""),
             *_section("threshold", model.threshold if model.threshold != NEVER else "none: it does not fire"),
             *_section("refractory", model.refractory or ""),
+            *_section("keep what spikes carry while they are under way", self.delay_line(name)),
             *[line for c in self._outgoing(name) for line in c],
             *_section("reset", model.reset),
             *_section("evaluate", self.evaluate if name == self.output else ""),
-            *(["  with " + ", ".join(f"{key} = {_shown(value)}" for key, value in values.items())] if values else []),
+            *(["  with " + ", ".join(f"{key} = {_shown(key, value)}" for key, value in values.items())] if values else []),
         ]
         return "\n".join(lines)
 
@@ -296,7 +297,9 @@ class SpikingNetwork:
         return described
 
 
-def _shown(value: Any) -> str:
+def _shown(key: str, value: Any) -> str:
+    if key in Millivolts().shared_values:
+        return f"{1000 * value:g} mV"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -16,6 +16,7 @@ READ = re.compile(r"(?<![\w.])v(?![\w(])")
 COMPARISON = re.compile(r"^\s*v\s*(>=|<=|>|<|!=)\s*(.+?)\s*$")
 ASSIGNMENT = re.compile(r"^(\s*)v\s*([-+]?=)\s*(.+?)\s*$")
 EQUATION = re.compile(r"^(\s*)(dv/dt|v)(?:\s*=\s*(.+?))?\s*:\s*1\s*$")
+LEAK = " - v / (tau_m * dt)"
 UNIT_EQUATIONS = """
 v_rest                        : volt (shared, constant)
 v_swing                       : volt (shared, constant)
@@ -77,7 +78,9 @@ def _equation(line: str) -> str:
         return f"{indent}v : volt"
     if left == "v":
         return f"{indent}v = v_rest + v_swing * ({_plain(right)}) : volt"
-    return f"{indent}dv/dt = v_swing * ({_plain(right)}) : volt"
+    charge = right.replace(LEAK, "")
+    leak = " - (v - v_rest) / (tau_m * dt)" if LEAK in right else ""
+    return f"{indent}dv/dt = v_swing * ({_plain(charge)}){leak} : volt"
 
 
 def _statement(line: str) -> str:

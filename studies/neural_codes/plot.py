@@ -41,12 +41,15 @@ def table(rows: dict[str, dict]) -> str:
         "| operations (10^6) | nJ an image | TrueNorth | SpiNNaker |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for title, row in rows.items():
+    for title in (title for title in params.ROWS if title in rows):
+        row = rows[title]
         if "refused" in row:
             lines.append(f"| {title} | `{_options(title)}` | refused: it cannot pool maxima" + " |" * 7)
             continue
         operations = row["synaptic_operations_per_image"] / 1e6
         latencies = " / ".join(_shown(row["latency_steps"][share]) for share in ("99.0", "99.5", "99.9"))
+        if row.get("mean_decision_step"):
+            latencies = f"{row['mean_decision_step']:.1f} on average"
         lines.append(
             f"| {title} | `{_options(title)}` | {100 * row['accuracy']:.2f} % | {latencies} "
             f"| {row['spikes_per_image']:,.0f} | {operations:.2f} | {row['compute_energy_nj']:,.0f} "
@@ -63,6 +66,7 @@ def _options(title: str) -> str:
         *(f"{name}={value}" for name, value in row.options.items()),
     ]
     steps = f" --steps {row.n_steps}" if row.n_steps else ""
+    steps += f" --early-decision {row.theta:g}" if row.theta else ""
     return f"--coding {row.code}{steps}" + (f" --set {' '.join(settings)}" if settings else "")
 
 

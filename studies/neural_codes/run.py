@@ -29,7 +29,15 @@ from studies.neural_codes import params
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
-KEPT = ("ann_accuracy", "accuracy", "latency_steps", "n_steps", "spikes_per_image", "synaptic_operations_per_image")
+KEPT = (
+    "ann_accuracy",
+    "accuracy",
+    "latency_steps",
+    "n_steps",
+    "mean_decision_step",
+    "spikes_per_image",
+    "synaptic_operations_per_image",
+)
 
 
 def main() -> None:
@@ -73,7 +81,14 @@ def _run(model: nn.Module, title: str, calibration: np.ndarray, test: datasets.D
     except UnsupportedLayerError as error:
         return {"refused": str(error)}
     recording = simulate(
-        spiking, test.images, row.n_steps, mode="standalone", dtype=params.DTYPE, jobs=jobs, progress=True
+        spiking,
+        test.images,
+        row.n_steps,
+        theta=row.theta,
+        mode="standalone",
+        dtype=params.DTYPE,
+        jobs=jobs,
+        progress=True,
     )
     return _figures(spiking, recording, test.labels)
 
@@ -109,7 +124,7 @@ def _add_energies(rows: dict[str, dict]) -> None:
             row[f"energy_{name}"] = normalized_energy(
                 architecture,
                 spikes=row["spikes_per_image"],
-                latency=row["n_steps"],
+                latency=row["mean_decision_step"] or row["n_steps"],
                 reference_spikes=reference["spikes_per_image"],
                 reference_latency=reference["n_steps"],
             )

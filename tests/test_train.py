@@ -10,7 +10,7 @@ from torch import nn
 
 from brianconv.errors import ParameterError
 from models import train as training
-from models.augment import augment
+from brianconv.tuning.augment import augment
 from models.recipe import Recipe
 
 RECIPE = Recipe(

@@ -56,9 +56,9 @@ VGG_RECIPE = replace(
 
 
 def mnist_cnn() -> nn.Sequential:
-    """Return 12c5-2s-64c5-2s-10 (Kim et al., 2018, Net2) on 28 x 28 grey images of zero mean, as Datta et al. build theirs.
+    """Return 12c5-2s-64c5-2s-10 (Kim et al., 2018, Net2) on 28 x 28 grey images of zero mean, without padding.
 
-    Average pooling, no biases, no batch normalisation, and no dropout, as the network is small.
+    Average pooling, no biases, no batch normalisation; no dropout either, as the network is small.
     """
     layers = OrderedDict(
         conv1=nn.Conv2d(1, 12, 5, bias=False),

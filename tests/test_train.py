@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from brianconv.errors import ParameterError
-from models import train as training
 from brianconv.tuning.augment import augment
+from models import train as training
 from models.recipe import Recipe
 
 RECIPE = Recipe(

@@ -228,7 +228,9 @@ def _train_batch(
 
 
 @torch.no_grad()
-def evaluate(network: TrainableNetwork, images: np.ndarray, batch_size: int = 200, dtype: str = "float32") -> Evaluation:
+def evaluate(
+    network: TrainableNetwork, images: np.ndarray, batch_size: int = 200, dtype: str = "float32"
+) -> Evaluation:
     """Return decisions and spikes of a network, with its own arithmetic.
 
     Parameters

@@ -7,18 +7,21 @@ both: weights for the module, and settings with which `convert` makes the traine
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from brianconv.conversion.geometry import Convolution, Dense, Geometry, MaxPooling, Reshape
 from brianconv.conversion.graph import INPUT, Connection, Layer
-from brianconv.errors import ParameterError, UnsupportedLayerError
+from brianconv.errors import OutputError, ParameterError, UnsupportedLayerError
+from brianconv.files import write_atomically, write_json
 from brianconv.spiking import SpikingNetwork, convert, tolerance
 from brianconv.tuning.stdb_input import encode
 from brianconv.tuning.stdb_neurons import CrossingTime, LeakySpikes, Surrogate
@@ -176,12 +179,41 @@ class TrainableNetwork(nn.Module):
         settings |= {name: given[name][INPUT] for name in scheme.encoding.parameters}
         settings |= {"encoding": scheme.encoding.name, "readout": scheme.readout.name}
         settings["spike_limit"] = given["spike_limit"][self.spiking.output]
-        return {key: int(value) if key in ("window", "seed", "spike_limit") else value for key, value in settings.items()}
+        return {
+            key: int(value) if key in ("window", "seed", "spike_limit") else value for key, value in settings.items()
+        }
 
     def converted(self) -> SpikingNetwork:
         """Return the trained spiking network, for the simulation."""
         shape = self.spiking.graph.input_shape
         return convert(self.trained_model(), coding=self.spiking.scheme.name, input_shape=shape, **self.settings())
+
+
+def save_trained(network: TrainableNetwork, path: Path, mean: Sequence[float] = (), std: Sequence[float] = ()) -> Path:
+    """Write weights and settings for ``brianconv run MODEL --weights WEIGHTS --coding ... --set @PATH``.
+
+    Parameters
+    ----------
+    network : TrainableNetwork
+    path : Path
+        JSON file of the settings; the weights (float32) are beside it, with the suffix .safetensors.
+    mean, std : sequence of float
+        By channel, of images that were standardised.
+
+    Returns
+    -------
+    Path
+        Of the weights.
+    """
+    weights = path.with_suffix(".safetensors")
+    state = {key: value.detach().cpu().contiguous() for key, value in network.trained_model().state_dict().items()}
+    statistics = {"mean": list(mean), "std": list(std)} if mean else {}
+    try:
+        write_atomically(weights, lambda file: file.write(safetensors.torch.save(state)))
+        write_json(path, {**network.settings(), **statistics})
+    except OSError as error:
+        raise OutputError(f"cannot write {str(path)!r} ({error.strerror})") from error
+    return weights
 
 
 def check_trainable(spiking: SpikingNetwork, n_steps: int | None = None) -> None:
@@ -195,7 +227,9 @@ def check_trainable(spiking: SpikingNetwork, n_steps: int | None = None) -> None
         raise ParameterError(f"n_steps is {n_steps!r}; it is a whole number, 1 or more")
     window = spiking.parameters.get("window", {}).get(INPUT)
     if n_steps is not None and window is not None and n_steps != window:
-        raise ParameterError(f"n_steps is {n_steps}, but pixels fire within a window of {window:g}: set window={n_steps}")
+        raise ParameterError(
+            f"n_steps is {n_steps}, but pixels fire within a window of {window:g}: set window={n_steps}"
+        )
     if any(spiking.synaptic_delay.values()) or spiking.membranes or any(spiking.parameters["v_init"].values()):
         raise ParameterError(
             "synaptic delays, noise, refractory periods, further leaks and pre-charges are not trained: leave out "
@@ -223,7 +257,7 @@ def _check_layer(layer: Layer, is_output: bool) -> None:
     other = [type(g).__name__ for g in chain if not isinstance(g, (Convolution, Dense, Reshape))]
     if other:
         raise UnsupportedLayerError(
-            f"{name} contains {other[0]}, which is not trained here; supported: Linear, Conv2d, average pooling, reshape"
+            f"{name} contains {other[0]}, which is not trained here; supported: Linear, Conv2d, average pooling"
         )
     if sum(geometry.weighted for geometry in chain) != 1:
         raise UnsupportedLayerError(f"{name} has several weights without a ReLU between them: make them one layer")

@@ -111,6 +111,7 @@ def _fire(
     threshold, leak, above = values
     limited = spike_limit < len(drive)
     count = torch.zeros_like(potentials[0], dtype=torch.int32) if limited else None
+    over = torch.zeros_like(potentials[0], dtype=torch.bool)
     for t, arriving in enumerate(drive):
         u = potentials[t]
         if t == 0:

@@ -40,7 +40,10 @@ class Variant:
 
 NETWORKS = {
     "mnist_cnn": Network(
-        "models/datta2021.py:mnist_cnn", "mnist", Schedule(epochs=8, decay_every=6, bf16=True), n_converted=10_000
+        "models/datta2021.py:mnist_cnn",
+        "mnist",
+        Schedule(epochs=8, batch_size=64, learning_rate=1e-3, decay_every=5, bf16=True),
+        n_converted=10_000,
     ),
     "vgg6": Network(
         "models/datta2021.py:vgg6",
@@ -63,4 +66,4 @@ VARIANTS = {
 }
 # of the variants, all from the same converted network
 VARIANT_IMAGES = 20_000
-VARIANT_SCHEDULE = Schedule(epochs=3, decay_every=2, bf16=True)
+VARIANT_SCHEDULE = Schedule(epochs=3, batch_size=64, learning_rate=1e-3, decay_every=2, bf16=True)

@@ -72,14 +72,15 @@ class PlainSpike(torch.autograd.Function):
         return gradient * GAMMA * torch.clamp(1 - z.abs(), min=0)
 
 
-def plain(drive, v_threshold, leak):
-    """Equations 6 to 8, line by line; the gradient of a spike passes whether or not it was the first."""
+def plain(drive, v_threshold, leak, after_spike=True):
+    """Equations 6 to 8, line by line; the gradient of a spike passes whether or not it was the first, or only then."""
     u, z, fired, spikes = torch.zeros_like(drive[0]), torch.full_like(drive[0], -1.0), torch.zeros_like(drive[0]), []
     for arriving in drive:
         u = leak * u + arriving - v_threshold * (z > 0)
         z = u / v_threshold - 1
         above = PlainSpike.apply(z)
-        spikes.append(above - above.detach() + above.detach() * (1 - fired))
+        first = above * (1 - fired)
+        spikes.append(above - above.detach() + first.detach() if after_spike else first)
         fired = torch.maximum(fired, above.detach())
     return torch.stack(spikes)
 
@@ -95,9 +96,10 @@ def values(v_threshold=0.8, leak=0.9):
 # gradients of hidden layers
 
 
-def test_spikes_and_gradients_are_those_of_equations_6_to_8_under_autograd():
-    outcomes = []
-    for neurons in (lambda d, v, k: LeakySpikes.apply(d, v, k, Surrogate(GAMMA)), plain):
+@pytest.mark.parametrize("after_spike", [True, False])
+def test_spikes_and_gradients_are_those_of_equations_6_to_8_under_autograd(after_spike):
+    outcomes, surrogate = [], Surrogate(GAMMA, after_spike=after_spike)
+    for neurons in (lambda *x: LeakySpikes.apply(*x, surrogate), lambda *x: plain(*x, after_spike)):
         drive, (threshold, leak) = random_drive().requires_grad_(), values()
         spikes = neurons(drive, threshold, leak)
         weights = torch.linspace(-1, 1, spikes.numel(), dtype=torch.float64).reshape(spikes.shape)

@@ -32,11 +32,15 @@ class Surrogate:
     through_time : bool
         Whether a potential passes its gradient on to the step before, times the leak: backpropagation through time,
         which section IV names. Eqs. 19, 21 and 23 are printed without it: False.
+    after_spike : bool
+        Whether a neuron that may not fire any more has gradients as if it could, as section IV has it; False gives
+        them to the steps only in which a spike can still be sent.
     """
 
     gamma: float = 0.3
     beta: float = 0.2
     through_time: bool = True
+    after_spike: bool = True
 
 
 class LeakySpikes(torch.autograd.Function):
@@ -78,6 +82,7 @@ class LeakySpikes(torch.autograd.Function):
             _fire(drive[:, part], potentials[:, part], spikes[:, part], (threshold, share, above), spike_limit)
         ctx.save_for_backward(potentials, v_threshold, leak)
         ctx.surrogate, ctx.above, ctx.drive_type = surrogate, above, drive.dtype
+        ctx.spike_limit = len(drive) if surrogate.after_spike else spike_limit
         return spikes
 
     @staticmethod
@@ -88,8 +93,9 @@ class LeakySpikes(torch.autograd.Function):
         of_drive = torch.empty_like(potentials, dtype=ctx.drive_type)
         of_threshold, of_leak = v_threshold.new_zeros(()), leak.new_zeros(())
         for part in _parts(potentials):
+            of_sent = _sendable(of_spikes[:, part], potentials[:, part], ctx.above, ctx.spike_limit)
             more = _credit(
-                of_spikes[:, part], potentials[:, part], of_drive[:, part],
+                of_sent, potentials[:, part], of_drive[:, part],
                 (float(v_threshold), float(leak), ctx.above), ctx.surrogate,
             )  # fmt: skip
             of_threshold, of_leak = of_threshold + more[0], of_leak + more[1]
@@ -123,6 +129,14 @@ def _fire(
         spikes[t] = over if count is None else over & (count < spike_limit)
         if count is not None:
             count += over
+
+
+def _sendable(of_spikes: Tensor, potentials: Tensor, above: float, spike_limit: float) -> Tensor:
+    """Return the gradient of spikes, 0 where a neuron has already fired as often as it may."""
+    if spike_limit >= len(potentials):
+        return of_spikes
+    over = potentials > above
+    return of_spikes * (over.cumsum(dim=0, dtype=torch.int32) - over.int() < spike_limit)
 
 
 def _credit(

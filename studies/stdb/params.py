@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from brianconv.tuning.stdb import Schedule
+from brianconv.tuning.stdb_neurons import Surrogate
 
 T = 5
 CONVERTED_STEPS = 200  # Table I, column b
@@ -28,14 +29,13 @@ class Network:
 
 @dataclass(frozen=True)
 class Variant:
-    """A row of Figure 4: options of `convert`, and steps."""
+    """A row of Figure 4, or another reading of the equations: options of `convert`, steps, and gradients."""
 
     options: dict[str, Any]
     n_steps: int = T
     train_leak: bool = True
-    coding: str = "hybrid"
+    surrogate: Surrogate = field(default_factory=Surrogate)
     figure: str = ""
-    schedule: dict[str, Any] = field(default_factory=dict)
 
 
 NETWORKS = {
@@ -49,15 +49,18 @@ NETWORKS = {
         "models/datta2021.py:vgg6",
         "cifar10",
         Schedule(epochs=10, batch_size=64, decay_every=8, bf16=True),
-        n_converted=1000,
+        n_converted=500,
         paper=(90.22, 89.98, 88.89),
     ),
 }
 ONE, MANY = 1, 10**9
+HYBRID = {"spike_limit": ONE, "window": T}
 DIRECT = {"encoding": "analog", "readout": "accumulated_potential"}
 POISSON = {"encoding": "poisson", "readout": "accumulated_potential"}
 VARIANTS = {
-    "hybrid, one spike": Variant({"spike_limit": ONE, "window": T}, figure="f"),
+    "hybrid, one spike": Variant(HYBRID, figure="f"),
+    "hybrid, one spike, Eqs. 19 to 23 as printed": Variant(HYBRID, surrogate=Surrogate(through_time=False)),
+    "hybrid, one spike, no gradient after it": Variant(HYBRID, surrogate=Surrogate(after_spike=False)),
     "hybrid, many spikes": Variant({"spike_limit": MANY, "window": T}, figure="d"),
     "direct, one spike": Variant({**DIRECT, "spike_limit": ONE}, figure="e"),
     "direct, many spikes": Variant({**DIRECT, "spike_limit": MANY}, figure="c"),
@@ -65,5 +68,5 @@ VARIANTS = {
     "spikes only, one spike": Variant({"encoding": "single_spike", "spike_limit": ONE, "window": T}),
 }
 # of the variants, all from the same converted network
-VARIANT_IMAGES = 20_000
+VARIANT_IMAGES = 12_000
 VARIANT_SCHEDULE = Schedule(epochs=3, batch_size=64, learning_rate=1e-3, decay_every=2, bf16=True)

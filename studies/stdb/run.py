@@ -117,30 +117,43 @@ def _trained(setup: Setup) -> None:
     TRAINED.mkdir(exist_ok=True)
     save_trained(network, TRAINED / f"{setup.name}.json", setup.mean, setup.std)
     _store(setup.name, "trained", history | _compared(setup, network))
+    _checkpoint(setup.name).unlink(missing_ok=True)
 
 
 def _variants(setup: Setup) -> None:
     done = _results(setup.name).get("variants", {})
     for title, variant in params.VARIANTS.items():
         if title not in done:
-            spiking = setup.converted(variant.coding, **variant.options)
+            spiking = setup.converted("hybrid", **variant.options)
             stem = f"{setup.name}_{''.join(c if c.isalnum() else '_' for c in title)}"
-            network, history = _train(setup, spiking, params.VARIANT_SCHEDULE, stem, variant)
+            network, history = _train(setup, spiking, params.VARIANT_SCHEDULE, stem, params.VARIANT_IMAGES, variant)
             done[title] = history | _compared(setup, network)
             _store(setup.name, "variants", done)
+            _checkpoint(stem).unlink(missing_ok=True)
+
+
+def _checkpoint(stem: str) -> Path:
+    return FOLDER / f".{stem}.checkpoint"
 
 
 def _train(
-    setup: Setup, spiking: SpikingNetwork, schedule: Schedule, stem: str, variant: params.Variant | None = None
+    setup: Setup,
+    spiking: SpikingNetwork,
+    schedule: Schedule,
+    stem: str,
+    n_images: int | None = None,
+    variant: params.Variant | None = None,
 ) -> tuple[TrainableNetwork, dict[str, Any]]:
-    training = setup.training.head(params.VARIANT_IMAGES if variant else None)
-    steps, leak = (variant.n_steps, variant.train_leak) if variant else (params.T, True)
-    network = TrainableNetwork(setup.model, spiking, steps, train_leak=leak)
+    training = setup.training.head(n_images)
+    variant = variant or params.Variant({})
+    network = TrainableNetwork(
+        setup.model, spiking, variant.n_steps, surrogate=variant.surrogate, train_leak=variant.train_leak
+    )
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     history = train_stdb(
         network, training.images, training.labels, schedule,
         augment=setup.augmented, test=(setup.test.images[:1000], setup.test.labels[:1000]),
-        state=FOLDER / f".{stem}.checkpoint", progress=True,
+        state=_checkpoint(stem), progress=True,
     )  # fmt: skip
     return network.cpu(), {
         "schedule": dataclasses.asdict(schedule),

@@ -43,7 +43,7 @@ NETWORKS = {
         "models/datta2021.py:mnist_cnn",
         "mnist",
         Schedule(epochs=8, batch_size=64, learning_rate=1e-3, decay_every=5, bf16=True),
-        n_converted=10_000,
+        n_converted=1000,
     ),
     "vgg6": Network(
         "models/datta2021.py:vgg6",

@@ -73,10 +73,11 @@ def _draw(name: str, variants: dict[str, Any]) -> None:
         left.bar(np.arange(len(layers)) + 0.2 * (k - 1.5), _hidden(row), 0.2, label=title, color=colour)
         left.set_xticks(range(len(layers)), layers)
     left.set(ylabel="spikes a neuron and image", title=f"{name}, T = {params.T}")
-    left.legend()
+    left.set_ylim(top=1.5 * max(max(_hidden(row)) for row in drawn.values()))
+    left.legend(ncols=2)
     gains = [row["snn_energy_nj"] / row["ann_energy_nj"] for row in drawn.values()]
     right.barh(list(drawn), gains, color=COLOURS[: len(drawn)])
-    right.set(xlabel="compute energy, ANN = 1", xscale="log")
+    right.set(xlabel="compute energy, ANN = 1")
     write_atomically(FOLDER / f"{name}.png", figure.savefig)
 
 

@@ -74,7 +74,7 @@ def _draw(name: str, variants: dict[str, Any]) -> None:
         left.set_xticks(range(len(layers)), layers)
     left.set(ylabel="spikes a neuron and image", title=f"{name}, T = {params.T}")
     left.set_ylim(top=1.5 * max(max(_hidden(row)) for row in drawn.values()))
-    left.legend(ncols=2)
+    left.legend(ncols=2, fontsize="small")
     gains = [row["snn_energy_nj"] / row["ann_energy_nj"] for row in drawn.values()]
     right.barh(list(drawn), gains, color=COLOURS[: len(drawn)])
     right.set(xlabel="compute energy, ANN = 1")

@@ -28,7 +28,7 @@ from tqdm import trange
 from brianconv import datasets
 from brianconv.errors import BrianconvError, ParameterError
 from brianconv.files import write_atomically, write_json
-from models.augment import augment
+from brianconv.tuning.augment import augment
 from models.recipe import Recipe
 
 WEIGHTS = Path(__file__).parent / "weights"

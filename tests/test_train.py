@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from brianconv.errors import ParameterError
+from brianconv.tuning.augment import augment
 from models import train as training
-from models.augment import augment
 from models.recipe import Recipe
 
 RECIPE = Recipe(

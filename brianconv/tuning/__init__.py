@@ -1,0 +1,1 @@
+"""Tuning: find the parameters of a code, or train the spiking network itself, starting from a converted network."""

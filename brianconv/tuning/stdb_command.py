@@ -1,0 +1,171 @@
+"""`brianconv tune stdb MODEL ...`: arguments, what is printed, and the files that are written.
+
+FILE holds the settings that ``brianconv run --set @FILE`` reads, the weights are beside it, and the course of the
+training is in FILE.curves.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brianconv import datasets
+from brianconv.errors import DataError, ParameterError
+from brianconv.files import write_json
+from brianconv.spiking import SpikingNetwork, convert
+
+N_CALIBRATION = 1000
+
+
+def add_stdb(
+    parser: argparse.ArgumentParser,
+    add_model: Callable[[argparse.ArgumentParser], None],
+    positive: Callable[[str], int],
+) -> None:
+    """Add the arguments of the method.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    add_model : callable
+        Adds the arguments that name model, data and settings.
+    positive : callable
+        Reads a whole number above 0.
+    """
+    add_model(parser)
+    parser.add_argument("--coding", choices=("hybrid", "direct"), default="hybrid")
+    parser.add_argument("--steps", type=positive, metavar="N", help="steps an image (default: the code's; hybrid: 5)")
+    parser.add_argument("--images", type=positive, metavar="N", help="training images (default: all)")
+    parser.add_argument("--test", type=positive, default=1000, metavar="N", help="test images that are reported")
+    parser.add_argument("--epochs", type=positive, default=20, metavar="N", help="(default: 20)")
+    parser.add_argument("--batch", type=positive, default=128, metavar="N", help="images a step (default: 128)")
+    parser.add_argument("--learning-rate", type=float, default=1e-4, metavar="X", help="(default: 0.0001)")
+    parser.add_argument(
+        "--decay-every", type=positive, default=10, metavar="N", help="epochs between divisions of it by 10"
+    )
+    parser.add_argument("--shift", type=int, metavar="N", help="shift images by up to N pixels (default: the recipe's)")
+    parser.add_argument("--flip", action="store_true", default=None, help="mirror images (default: the recipe's)")
+    parser.add_argument("--no-dropout", action="store_true", help="leave out the dropout of the model")
+    parser.add_argument("--keep-leak", action="store_true", help="do not train the leaks")
+    parser.add_argument("--bf16", action="store_true", help="multiply in bfloat16, faster where the processor has it")
+    parser.add_argument("--out", required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE")
+
+
+def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path) -> None:
+    """Convert, train and write FILE, its weights and FILE.curves.json.
+
+    Parameters
+    ----------
+    parsed : Namespace
+        With the arguments of `add_stdb`.
+    settings : mapping
+        Settings of the conversion.
+    out : Path
+    """
+    import torch
+
+    from brianconv.tuning.augment import augment
+    from brianconv.tuning.stdb import Schedule, train_stdb
+    from brianconv.tuning.stdb_network import TrainableNetwork, save_trained
+
+    if out.suffix != ".json":
+        raise ParameterError(f"--out {str(out)!r}: the name of the settings ends with .json; weights are put beside it")
+    schedule = Schedule(
+        epochs=parsed.epochs, batch_size=parsed.batch, learning_rate=parsed.learning_rate,
+        decay_every=parsed.decay_every, seed=parsed.seed, bf16=parsed.bf16,
+    )  # fmt: skip
+    prepared = _prepared(parsed, settings)
+    training, test = prepared.training.head(parsed.images), prepared.test.head(parsed.test)
+    network = TrainableNetwork(
+        prepared.model, prepared.spiking, parsed.steps, train_leak=not parsed.keep_leak, dropout=not parsed.no_dropout
+    ).to("cuda" if torch.cuda.is_available() else "cpu")
+    print(f"{len(training)} images x {schedule.epochs} epochs, {network.n_steps} steps an image", flush=True)
+    state = out.with_name(f".{out.name}.state")
+    history = train_stdb(
+        network, training.images, training.labels, schedule,
+        augment=lambda images: augment(images, prepared.shift, prepared.flip),
+        test=(test.images, test.labels), state=state, progress=True,
+    )  # fmt: skip
+    weights = save_trained(network, out, prepared.mean, prepared.std)
+    about = {"method": "stdb", "model": parsed.model, "data": parsed.data, "coding": parsed.coding}
+    curves = out.with_suffix(".curves.json")
+    write_json(curves, {**about, "schedule": dataclasses.asdict(schedule), **dataclasses.asdict(history)})
+    state.unlink(missing_ok=True)
+    print(_table(network.settings()))
+    print(f"{sum(history.seconds):.0f} s; curves are in {curves}, settings in {out}, weights in {weights}:")
+    print(
+        f"brianconv run {parsed.model} --weights {weights} --data {parsed.data} --coding {parsed.coding} "
+        f"--steps {network.n_steps} --set @{out}"
+    )
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    model: Any
+    spiking: SpikingNetwork
+    training: datasets.Dataset
+    test: datasets.Dataset
+    mean: list[float]
+    std: list[float]
+    shift: int
+    flip: bool
+
+
+def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepared:
+    """Load model and data as the model was trained with them, and convert."""
+    from brianconv.conversion.weights import image_statistics, load_model
+
+    options = dict(settings)
+    n_calibration = options.pop("calibration", N_CALIBRATION)
+    if not isinstance(n_calibration, int) or n_calibration < 1:
+        raise ParameterError(f"--set calibration={n_calibration}: it is a whole number, 1 or more")
+    model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
+    print(f"weights: {weights or 'as the model was made'}", flush=True)
+    mean, std = image_statistics(weights)
+    mean, std = _numbers(options.pop("mean", mean)), _numbers(options.pop("std", std))
+    training, test = (
+        datasets.load(parsed.data, split, parsed.data_root).standardized(mean, std) for split in ("train", "test")
+    )
+    recipe = _recipe(weights)
+    shift = recipe.get("shift", 0) if parsed.shift is None else parsed.shift
+    flip = recipe.get("flip", False) if parsed.flip is None else parsed.flip
+    if shift < 0:
+        raise ParameterError(f"--shift {shift}: it is a number of pixels, 0 or more")
+    if (shift or flip) and training.images.ndim != 4:
+        raise ParameterError("--shift and --flip need images of shape (channels, rows, columns)")
+    if parsed.steps is not None and parsed.coding == "hybrid" and options.get("encoding") not in ("analog", "poisson"):
+        options.setdefault("window", parsed.steps)
+    spiking = convert(model, training.images[:n_calibration], coding=parsed.coding, **options)
+    return _Prepared(model, spiking, training, test, mean, std, int(shift), bool(flip))
+
+
+def _numbers(value: Any) -> list[float]:
+    return [float(number) for number in (value if isinstance(value, list) else [value])]
+
+
+def _recipe(weights: Path | None) -> dict[str, Any]:
+    """Return the recipe that is stored beside the weights, empty if there is none."""
+    about = weights.with_suffix(".json") if weights else None
+    if about is None or not about.exists():
+        return {}
+    try:
+        return json.loads(about.read_text()).get("recipe") or {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataError(f"{about} beside the weights cannot be read: {error}") from error
+
+
+def _table(settings: Mapping[str, Any]) -> str:
+    """Return threshold and leak of each layer, one a line."""
+    thresholds, leaks = settings["v_threshold"], settings["leak"]
+    names = list(dict.fromkeys([*leaks, *thresholds]))
+    width = max(len(name) for name in names)
+    lines = [f"{'':<{width}}{'v_threshold':>13}{'leak':>10}"]
+    for name in names:
+        shown = [f"{by[name]:.4g}" if name in by else "-" for by in (thresholds, leaks)]
+        lines.append(f"{name:<{width}}{shown[0]:>13}{shown[1]:>10}")
+    return "\n".join(lines)

@@ -1,0 +1,85 @@
+"""Draw spikes a neuron by layer and energies, and print the tables: python -m studies.stdb.plot"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from brianconv.analysis.plotting import BLUE, RED, STYLE
+from brianconv.files import write_atomically
+from studies.stdb import params
+
+FOLDER = Path(__file__).parent
+DRAWN = ("direct, many spikes", "direct, one spike", "hybrid, many spikes", "hybrid, one spike")
+COLOURS = ("0.75", "0.45", BLUE, RED)
+
+
+def main() -> None:
+    plt.switch_backend("Agg")
+    networks = json.loads((FOLDER / "results.json").read_text())["networks"]
+    for name, results in networks.items():
+        print(f"{name}\n\n{accuracy_table(name, results)}\n\n{variant_table(results.get('variants', {}))}\n")
+        if "variants" in results:
+            with plt.rc_context(STYLE):
+                _draw(name, results["variants"])
+
+
+def accuracy_table(name: str, results: dict[str, Any]) -> str:
+    """Return the accuracies of Table I as a Markdown table, the paper's beside them."""
+    paper = params.NETWORKS[name].paper or (None, None, None)
+    rows = [("ANN", results.get("ann"), paper[0])]
+    if "converted" in results:
+        rows.append((f"converted, direct, {params.CONVERTED_STEPS} steps", results["converted"]["direct"], paper[1]))
+        rows.append((f"converted, hybrid, {params.T} steps, untrained", results["converted"]["hybrid"], None))
+    rows.append((f"trained, hybrid, {params.T} steps", results.get("trained"), paper[2]))
+    lines = ["| network | accuracy | images | paper | energy, ANN / SNN |", "|---|---|---|---|---|"]
+    for title, row, printed in rows:
+        if row:
+            gain = f"{row['energy_gain']:.1f}" if "energy_gain" in row else "-"
+            shown = f"{printed} %" if printed else "-"
+            lines.append(f"| {title} | {100 * row['accuracy']:.2f} % | {row['images']:,} | {shown} | {gain} |")
+    return "\n".join(lines)
+
+
+def variant_table(variants: dict[str, Any]) -> str:
+    """Return the variants of Figure 4 as a Markdown table."""
+    lines = [
+        "| variant | Figure 4 | steps | accuracy | spikes a neuron | energy, ANN / SNN |",
+        "|---|---|---|---|---|---|",
+    ]
+    for title, row in variants.items():
+        figure = params.VARIANTS[title].figure
+        lines.append(
+            f"| {title} | {f'({figure})' if figure else '-'} | {row['n_steps']} | {100 * row['accuracy']:.2f} % "
+            f"| {np.mean(_hidden(row)):.3f} | {row['energy_gain']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def _hidden(row: dict[str, Any]) -> list[float]:
+    """Spikes a neuron of the hidden layers."""
+    return list(row["spikes_per_neuron"].values())[1:-1]
+
+
+def _draw(name: str, variants: dict[str, Any]) -> None:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    drawn = {title: variants[title] for title in DRAWN if title in variants}
+    for k, ((title, row), colour) in enumerate(zip(drawn.items(), COLOURS, strict=False)):
+        layers = list(row["spikes_per_neuron"])[1:-1]
+        left.bar(np.arange(len(layers)) + 0.2 * (k - 1.5), _hidden(row), 0.2, label=title, color=colour)
+        left.set_xticks(range(len(layers)), layers)
+    left.set(ylabel="spikes a neuron and image", title=f"{name}, T = {params.T}")
+    left.set_ylim(top=1.5 * max(max(_hidden(row)) for row in drawn.values()))
+    left.legend(ncols=2, fontsize="small")
+    gains = [row["snn_energy_nj"] / row["ann_energy_nj"] for row in drawn.values()]
+    right.barh(list(drawn), gains, color=COLOURS[: len(drawn)])
+    right.set(xlabel="compute energy, ANN = 1")
+    write_atomically(FOLDER / f"{name}.png", figure.savefig)
+
+
+if __name__ == "__main__":
+    main()

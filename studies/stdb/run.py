@@ -1,0 +1,203 @@
+"""Train spiking networks of five steps, and compare their accuracy, spikes and energy with the network before.
+
+    python -m studies.stdb.run NETWORK --data-root DIR [--weights FILE] [--jobs 2] [--part PART]
+
+PART is ann, converted, trained or variants; all of them otherwise.
+Writes results.json after every part and keeps a checkpoint of every training; the same command goes on where it was
+stopped. Trained weights and settings are put into trained/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from brianconv import datasets
+from brianconv.analysis.energy import compute_energy, spikes_per_neuron
+from brianconv.analysis.metrics import versions
+from brianconv.conversion.weights import image_statistics, load_model
+from brianconv.files import write_json
+from brianconv.simulation.run import simulate
+from brianconv.spiking import SpikingNetwork, convert
+from brianconv.tuning.augment import augment
+from brianconv.tuning.stdb import Schedule, evaluate, train_stdb
+from brianconv.tuning.stdb_network import TrainableNetwork, save_trained
+from models.train import find_network
+from studies.stdb import params
+
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER / "results.json"
+TRAINED = FOLDER / "trained"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A network with its data, standardised as in its training."""
+
+    name: str
+    network: params.Network
+    model: nn.Module
+    training: datasets.Dataset
+    test: datasets.Dataset
+    mean: list[float]
+    std: list[float]
+    jobs: int
+
+    def converted(self, coding: str, **options: Any) -> SpikingNetwork:
+        return convert(self.model, self.training.images[: params.N_CALIBRATION], coding=coding, **options)
+
+    def augmented(self, images: torch.Tensor) -> torch.Tensor:
+        recipe = find_network(f"datta2021.{self.name}")[1]
+        return augment(images, recipe.shift, recipe.flip)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("network", choices=params.NETWORKS)
+    parser.add_argument("--data-root", default="data")
+    parser.add_argument("--weights", help="of the network before conversion (default: those of models/weights)")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--part", choices=PARTS, action="append", help="this part only; may be repeated")
+    arguments = parser.parse_args()
+    setup = _setup(arguments)
+    for part in arguments.part or PARTS:
+        if part not in _results(setup.name) or part == "variants":
+            PARTS[part](setup)
+
+
+def _setup(arguments: argparse.Namespace) -> Setup:
+    network = params.NETWORKS[arguments.network]
+    model, weights = load_model(network.model, arguments.weights)
+    mean, std = image_statistics(weights)
+    training, test = (
+        datasets.load(network.data, split, arguments.data_root).standardized(mean, std) for split in ("train", "test")
+    )
+    return Setup(arguments.network, network, model, training, test, mean, std, arguments.jobs)
+
+
+def _results(name: str) -> dict[str, Any]:
+    return json.loads(RESULTS.read_text())["networks"].get(name, {}) if RESULTS.exists() else {}
+
+
+def _store(name: str, part: str, result: dict[str, Any]) -> None:
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"versions": versions(), "networks": {}}
+    results["networks"].setdefault(name, {})[part] = result
+    write_json(RESULTS, results)
+    print(f"{name}, {part}: {result}", flush=True)
+
+
+@torch.no_grad()
+def _ann(setup: Setup) -> None:
+    batches = torch.from_numpy(setup.test.images).split(500)
+    decisions = torch.cat([setup.model(batch).argmax(dim=1) for batch in batches]).numpy()
+    _store(setup.name, "ann", {"accuracy": float((decisions == setup.test.labels).mean()), "images": len(decisions)})
+
+
+def _converted(setup: Setup) -> None:
+    """Without training: direct coding for many steps (Table I, column b), and hybrid coding for T."""
+    few = setup.test.head(setup.network.n_converted)
+    rows = {
+        "direct": _simulated(setup, setup.converted("direct"), few, params.CONVERTED_STEPS),
+        "hybrid": _simulated(setup, setup.converted("hybrid", window=params.T), setup.test, params.T),
+    }
+    _store(setup.name, "converted", rows)
+
+
+def _trained(setup: Setup) -> None:
+    spiking = setup.converted("hybrid", window=params.T)
+    network, history = _train(setup, spiking, setup.network.schedule, setup.name)
+    TRAINED.mkdir(exist_ok=True)
+    save_trained(network, TRAINED / f"{setup.name}.json", setup.mean, setup.std)
+    _store(setup.name, "trained", history | _compared(setup, network))
+    _checkpoint(setup.name).unlink(missing_ok=True)
+
+
+def _variants(setup: Setup) -> None:
+    done = _results(setup.name).get("variants", {})
+    for title, variant in params.VARIANTS.items():
+        if title not in done:
+            spiking = setup.converted("hybrid", **variant.options)
+            stem = f"{setup.name}_{''.join(c if c.isalnum() else '_' for c in title)}"
+            network, history = _train(setup, spiking, params.VARIANT_SCHEDULE, stem, params.VARIANT_IMAGES, variant)
+            done[title] = history | _compared(setup, network)
+            _store(setup.name, "variants", done)
+            _checkpoint(stem).unlink(missing_ok=True)
+
+
+def _checkpoint(stem: str) -> Path:
+    return FOLDER / f".{stem}.checkpoint"
+
+
+def _train(
+    setup: Setup,
+    spiking: SpikingNetwork,
+    schedule: Schedule,
+    stem: str,
+    n_images: int | None = None,
+    variant: params.Variant | None = None,
+) -> tuple[TrainableNetwork, dict[str, Any]]:
+    training = setup.training.head(n_images)
+    variant = variant or params.Variant({})
+    network = TrainableNetwork(
+        setup.model, spiking, variant.n_steps, surrogate=variant.surrogate, train_leak=variant.train_leak
+    )
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    history = train_stdb(
+        network, training.images, training.labels, schedule,
+        augment=setup.augmented, test=(setup.test.images[:1000], setup.test.labels[:1000]),
+        state=_checkpoint(stem), progress=True,
+    )  # fmt: skip
+    return network.cpu(), {
+        "schedule": dataclasses.asdict(schedule),
+        "training_images": len(training),
+        "loss_by_epoch": history.loss,
+        "epoch_s": history.seconds,
+        "settings": network.settings(),
+    }
+
+
+def _compared(setup: Setup, network: TrainableNetwork) -> dict[str, Any]:
+    """Run a trained network in torch and in Brian2."""
+    in_torch = evaluate(network, setup.test.images)
+    spiking = network.converted()
+    recording = simulate(
+        spiking, setup.test.images, network.n_steps, mode="standalone", dtype=params.DTYPE, jobs=setup.jobs
+    )
+    return {
+        **_figures(spiking, recording, setup.test.labels),
+        "torch_accuracy": float((in_torch.decisions == setup.test.labels).mean()),
+        "different_decisions": int((in_torch.decisions != recording.decisions).sum()),
+    }
+
+
+def _simulated(setup: Setup, spiking: SpikingNetwork, test: datasets.Dataset, n_steps: int) -> dict[str, Any]:
+    recording = simulate(spiking, test.images, n_steps, mode="standalone", dtype=params.DTYPE, jobs=setup.jobs)
+    return _figures(spiking, recording, test.labels)
+
+
+def _figures(spiking: SpikingNetwork, recording: Any, labels: np.ndarray) -> dict[str, Any]:
+    analog = spiking.scheme.encoding.analog_steps
+    energy = compute_energy(recording, spiking.graph, analog_steps=1 if analog is None else analog)
+    return {
+        "accuracy": float((recording.decisions == labels).mean()),
+        "images": len(labels),
+        "n_steps": recording.n_steps,
+        "spikes_per_neuron": spikes_per_neuron(recording),
+        "snn_energy_nj": energy.snn_pj / 1000,
+        "ann_energy_nj": energy.ann_pj / 1000,
+        "energy_gain": energy.gain,
+    }
+
+
+PARTS = {"ann": _ann, "converted": _converted, "trained": _trained, "variants": _variants}
+
+if __name__ == "__main__":
+    main()

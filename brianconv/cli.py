@@ -19,6 +19,7 @@ from brianconv.errors import BrianconvError, DataError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.command import add_methods, check_out, run_auto, run_method
+from brianconv.tuning.stdb_command import run_stdb
 
 INTERRUPTED = 130
 N_CALIBRATION = 1000
@@ -203,6 +204,9 @@ def _tune(parsed: argparse.Namespace) -> None:
     out, settings = check_out(parsed.out), _settings(parsed.settings)
     if parsed.method == "auto":
         run_auto(parsed, settings, out)
+        return
+    if parsed.method == "stdb":
+        run_stdb(parsed, settings, out)
         return
     converted = _converted(parsed)
     images = _calibration_images(parsed, parsed.images).standardized(converted.mean, converted.std).images

@@ -282,7 +282,11 @@ class SpikingNetwork:
             *[line for c in self._outgoing(name) for line in c],
             *_section("reset", model.reset),
             *_section("evaluate", self.evaluate if name == self.output else ""),
-            *(["  with " + ", ".join(f"{key} = {_shown(key, value)}" for key, value in values.items())] if values else []),
+            *(
+                ["  with " + ", ".join(f"{key} = {_shown(key, value)}" for key, value in values.items())]
+                if values
+                else []
+            ),
         ]
         return "\n".join(lines)
 

@@ -19,6 +19,7 @@ from brianconv import datasets
 from brianconv.errors import OutputError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork
+from brianconv.tuning.stdb_command import add_stdb
 
 if TYPE_CHECKING:
     from brianconv.tuning.pcmp import PrechargeResult
@@ -50,6 +51,9 @@ def add_methods(
     pcmp = methods.add_parser("pcmp", help="pre-charge v_init of each layer, for rate coding (Hwang et al. 2021)")
     kernels = methods.add_parser("kernels", help="tau and t_d of each layer, for ttfs coding (Park et al. 2020)")
     auto = methods.add_parser("auto", help="cheapest setting of a code that keeps the accuracy")
+    stdb = methods.add_parser("stdb", help="train the spiking network itself, for hybrid coding (Datta et al. 2021)")
+    add_stdb(stdb, add_model, positive)
+    stdb.set_defaults(run=run)
     for name, method in (("pcmp", pcmp), ("kernels", kernels), ("auto", auto)):
         add_model(method)
         method.add_argument("--coding", default=CODINGS[name], help=f"neural code (default: {CODINGS[name]})")

@@ -15,6 +15,8 @@ from brianconv.coding.reverse import last_spike_time
 from brianconv.coding.ttfs import decoded, first_spike_time
 from brianconv.errors import ParameterError
 from brianconv.reference import simulate_reference
+from brianconv.simulation.network import build_network
+from brianconv.simulation.program import generate_sources
 from brianconv.spiking import convert
 
 CODES = sorted(SCHEMES)
@@ -403,3 +405,52 @@ def test_few_bits_change_the_spiking_network_and_not_what_it_is_compared_with(nu
     model, images = small_cnn(), dyadic_images(5, SMALL_SHAPE)
     scores = [simulate(convert(model, images, weight_bits=b), images, 5).ann_scores for b in (None, 3)]
     np.testing.assert_array_equal(*scores)
+
+
+def test_the_earliest_output_spike_decides_one_window_later(numpy_target):
+    images = dyadic_images(12, SMALL_SHAPE)
+    model = small_cnn()
+    potential, spike = (convert(model, images, coding="ttfs", readout=readout) for readout in (None, "first_spike"))
+    assert spike.default_steps == potential.default_steps + 20
+    outcome = verify(spike, images[:3])
+    assert outcome.passed and outcome.n_spikes > 100, str(outcome)
+    recording = simulate(spike, images, record_spikes=[spike.output])
+    spikes = fired(recording, spike.output)
+    first = np.where(spikes.any(axis=1), spikes.argmax(axis=1), recording.n_steps)
+    assert spikes.sum(axis=1).max() == 1 and spikes.any()
+    np.testing.assert_array_equal(recording.decisions, first.argmin(axis=1))
+    by_potential = simulate(potential, images).scores[:, -1]
+    rows = np.arange(len(images))
+    chosen, best = by_potential[rows, recording.decisions], by_potential.max(axis=1)
+    decided = first.min(axis=1) < recording.n_steps
+    assert np.all(chosen[decided] >= best[decided] * np.exp(-1 / 6) - 1e-9), "spikes one step apart differ by exp(-1/6)"
+
+
+def test_thresholds_are_evaluated_within_the_window_of_a_layer_only(numpy_target):
+    spiking = spiking_cnn("ttfs")
+    brian = build_network(spiking)
+    counts = dict.fromkeys(spiking.populations[:-1], 0)
+
+    def counted(name, evaluate):
+        def run():
+            counts[name] += 1
+            evaluate()
+
+        return run
+
+    for name in counts:
+        sleeping = brian.populations[name].thresholder["spike"].run.__self__
+        sleeping.evaluate = counted(name, sleeping.evaluate)
+    duration = brian.present(dyadic_images(2, SMALL_SHAPE), spiking.default_steps)
+    brian.network.run(duration, namespace={})
+    assert set(counts.values()) == {2 * 20}, "two images, windows of 20 steps"
+
+
+def test_generated_thresholds_return_at_once_outside_the_window(tmp_path):
+    spiking = spiking_cnn("ttfs")
+    generate_sources(spiking, tmp_path / "project", {}, lambda brian: None)
+    sources = {
+        path.name: path.read_text() for path in (tmp_path / "project" / "code_objects").glob("*thresholder*.cpp")
+    }
+    leaving = [name for name, text in sources.items() if "fire_start" in text and "return;" in text]
+    assert len(leaving) >= len(spiking.populations) - 1

@@ -302,7 +302,10 @@ def _value(text: str) -> Any:
             return json.loads(candidate)
         except ValueError:
             continue
-    return text
+    try:
+        return float(text)  # .5, which JSON does not know
+    except ValueError:
+        return text
 
 
 def _shown_parameters(spiking: SpikingNetwork, parsed: argparse.Namespace, skip: int) -> dict[str, Any]:

@@ -229,6 +229,13 @@ class Recording:
                 f"labels have shape {shape}; there must be {self.n_images}, one class number an image: "
                 "use labels.argmax(axis=1) for one-hot labels"
             )
+        if self.returns_images:
+            raise DataError("the network returns images, which have no classes: use mean_squared_error_by_step")
+        values, n_classes = np.asarray(labels), self.scores.shape[2]
+        if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= n_classes:
+            raise DataError(
+                f"labels must be whole numbers from 0 to {n_classes - 1}, one of the network's classes each"
+            )
 
     def save(self, folder: str | Path) -> None:
         """Write `recording.npz` and `recording.json` into a folder, each completely or not at all."""

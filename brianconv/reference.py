@@ -274,7 +274,7 @@ class SingleSpikePixels(Neurons):
     def start(self) -> None:
         p = self.parameters
         exact = p["window"] + (2 - p["window"]) * (self.drive - p["pixel_low"]) / (p["pixel_high"] - p["pixel_low"])
-        self.spike_step = torch.floor(exact + 0.5 + (1 - self.share) / 100)
+        self.spike_step = torch.floor(exact + 0.5 + (1 - self.share) / 100).clamp(2, p["window"])
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         spikes = ((self.spike_step == t) & (t > 1)).to(self.drive.dtype)

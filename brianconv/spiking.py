@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 NEVER = "False"
+LONGEST_DELAY = 1000  # what is under way is kept for every neuron and step
 STEP_EQUATION = "step : integer (linked)\n"
 OUTPUT_EQUATIONS = """
 delay                         : integer (shared, constant)
@@ -98,7 +99,8 @@ class SpikingNetwork:
         layers : str, sequence of str or None
             Populations to change; None for all but the input and those that pool.
         **changes
-            Fields of NeuronModel: equations, method, threshold, reset, on_image, on_pre, refractory, namespace.
+            Fields of NeuronModel: equations, method, threshold, reset, on_image, carries, on_pre, refractory,
+            namespace.
 
         Raises
         ------
@@ -140,6 +142,12 @@ class SpikingNetwork:
         if unknown:
             raise ParameterError(f"a membrane has no {unknown[0]!r}; it has {', '.join(Membrane.__dataclass_fields__)}")
         names = self._chosen(layers)
+        for name in names:
+            if not self.is_biological(name) and self.neurons[name] != self.scheme.neuron:
+                raise ParameterError(
+                    f"population {name!r} ({self.neurons[name].name}) has no membrane: it "
+                    + ("sends pixels" if name == INPUT else "passes spikes on")
+                )
         changed = {name: replace(self.membranes.get(name, Membrane()), **properties) for name in names}
         spiking = replace(self, membranes={**self.membranes, **changed})
         for name in names:
@@ -159,7 +167,7 @@ class SpikingNetwork:
 
     def with_parameters(self, **given: object) -> SpikingNetwork:
         """Return a copy with other values of the code's parameters, such as ``v_init=0.4``."""
-        resolved = resolve_parameters(self.scheme, given, self.populations)
+        resolved = resolve_parameters(self.scheme, given, self.populations, self.parameters)
         chosen = {name: resolved[name] if name in given else self.parameters[name] for name in resolved}
         return replace(self, parameters=chosen)
 
@@ -200,8 +208,8 @@ class SpikingNetwork:
         """Return what a spike of a population does to the neurons of a target layer when it arrives."""
         model, delay = self.neurons[population], self.synaptic_delay.get(target, 0)
         if delay and model.carries != "1":
-            return replace(model, carries=f"sent_{delay}", on_pre="").on_pre
-        return model.on_pre
+            return replace(model, carries=f"sent_{delay}", on_pre="").effect
+        return model.effect
 
     def delay_line(self, population: str) -> str:
         """Return the statements that keep what the spikes of a population carry until they arrive; '' if not needed."""
@@ -419,15 +427,25 @@ def convert(
     normalized = normalize(graph, calibration_images, normalization, percentile, per, scheme.encoding.bounded)
     if weight_bits is not None:
         normalized = replace(normalized, graph=quantize_weights(normalized.graph, weight_bits))
+    if threshold_factor is not None and "v_threshold" in parameters:
+        raise ParameterError(
+            "threshold_factor scales thresholds that are measured, but v_threshold is given: leave one out"
+        )
     if threshold_factor is not None:
         scheme = _with_threshold_factor(scheme, threshold_factor)
-    if scheme.measured_threshold is not None and "v_threshold" not in parameters:
+    given = parameters.get("v_threshold")
+    partly = isinstance(given, Mapping) and not set(graph.names[1:]) <= set(given)
+    if scheme.measured_threshold is not None and (given is None or partly):
         measured = _measured_thresholds(normalized.graph, calibration_images, scheme)
-        scaled, parameters["v_threshold"], score_unit = measured
+        scaled, thresholds, score_unit = measured
+        parameters["v_threshold"] = {**thresholds, **(given if isinstance(given, Mapping) else {})}
         normalized = replace(normalized, graph=scaled, score_unit=score_unit)
     if "pixel_low" in scheme.all_parameters and calibration_images is not None:
         extremes = {"pixel_low": float(calibration_images.min()), "pixel_high": float(calibration_images.max())}
         parameters = {**extremes, **parameters}
+    low, high = parameters.get("pixel_low", 0.0), parameters.get("pixel_high", 1.0)
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)) and not low < high:
+        raise ParameterError(f"pixel_low is {low:g} and pixel_high {high:g}; the highest pixel is above the lowest")
     spiking = from_normalized(normalized, scheme, synaptic_delay, **parameters)
     if tau_m is not None or refractory or noise:
         spiking = spiking.with_membrane(tau_m=tau_m, refractory=refractory, noise=noise, noise_seed=noise_seed)
@@ -493,8 +511,10 @@ def _delays(given: int | Mapping[str, int], layers: list[str]) -> dict[str, int]
     else:
         delays = dict.fromkeys(layers, given)
     for name, steps in delays.items():
-        if not isinstance(steps, (int, np.integer)) or steps < 0:
-            raise ParameterError(f"the synaptic delay of {name!r} is {steps!r}; it is a number of steps, 0 or more")
+        if not isinstance(steps, (int, np.integer)) or not 0 <= steps <= LONGEST_DELAY:
+            raise ParameterError(
+                f"the synaptic delay of {name!r} is {steps!r}; it is a number of steps from 0 to {LONGEST_DELAY}"
+            )
     return delays
 
 

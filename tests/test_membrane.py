@@ -169,3 +169,43 @@ def test_membranes_that_cannot_leak_say_why():
         network("rate").with_membrane(taum=10.0)
     with pytest.raises(ParameterError, match="the threshold lies above rest"):
         network("rate").in_millivolts(-50, -70)
+
+
+def test_values_of_layers_that_are_not_named_stay():
+    images = dyadic_images(5, SMALL_SHAPE)
+    spiking = convert(small_cnn(), images, coding="direct", v_threshold={"layer_0": 0.3})
+    thresholds = spiking.parameters["v_threshold"]
+    assert thresholds["layer_0"] == 0.3 and thresholds["layer_2"] not in (0.3, 1.0)
+    changed = network("rate", v_init=0.4).with_parameters(v_init={"layer_0": 0.3}).parameters["v_init"]
+    assert changed["layer_0"] == 0.3 and changed["layer_2"] == 0.4
+
+
+def test_what_a_spike_carries_follows_a_change():
+    spiking = network("rate").change_neurons("layer_0", carries="5")
+    assert "v_post += w * 5" in spiking.describe("layer_0")
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "message"),
+    [
+        ("phase", {"n_phases": 4.5}, "n_phases of 'input' is 4.5; it is a whole number"),
+        ("ttfs", {"window": 20.5}, "whole number"),
+        ("poisson", {"seed": 1.5}, "whole number"),
+        ("rate", {"tau_m": float("inf")}, "tau_m is inf"),
+        ("rate", {"tau_m": {"layer_0": 20}}, "with_membrane"),
+        ("rate", {"noise": "a"}, "noise is 'a'"),
+        ("rate", {"noise": 0.1, "noise_seed": -1}, "noise_seed is -1"),
+        ("rate", {"synaptic_delay": 10**9}, "from 0 to 1000"),
+        ("direct", {"threshold_factor": 0.1}, "leave one out"),
+        ("hybrid", {"pixel_low": 1.0, "pixel_high": 1.0}, "the highest pixel is above the lowest"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(code, options, message):
+    with pytest.raises(ParameterError, match=message):
+        network(code, **options)
+
+
+@pytest.mark.parametrize("code", ["analog", "phase", "hybrid"])
+def test_pixels_have_no_membrane(code):
+    with pytest.raises(ParameterError, match="'input' .* has no membrane: it sends pixels"):
+        network(code).with_membrane(INPUT, refractory=3)

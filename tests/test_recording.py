@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from brianconv import simulate
 from brianconv.errors import DataError, OutputError, UnknownLayerError
 from brianconv.recording import ARRAYS, Potentials, Recording, Spikes
 
@@ -81,3 +82,10 @@ def test_refusals(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write into"):
         recording().save(tmp_path / "file")
+
+
+def test_labels_must_be_classes(numpy_target, small_spiking, small_images):
+    recording = simulate(small_spiking, small_images[:2], 5)
+    for labels in ([0, 10], [-1, 0], [0.5, 1.0], ["a", "b"]):
+        with pytest.raises(DataError, match="labels must be whole numbers from 0 to 3"):
+            recording.accuracy(np.array(labels))

@@ -145,7 +145,7 @@ def plot_potentials(
             _trace(axes, potentials.values[image, :, column], fired, drop, start, recording.dt_ms)
             edges = np.arange(recording.n_steps + 1) * recording.dt_ms
             axes.stairs(threshold, edges, baseline=None, color=RED, linewidth=1.0, linestyle="--", label="threshold")
-            axes.set_ylabel(f"neuron {neuron}\nv ({'mV' if units else 'thresholds'})")
+            axes.set_ylabel(f"neuron {neuron}\nv ({'mV' if units else 'normalised'})")
         all_axes[-1, 0].set_xlabel(f"time (ms), layer {layer}, image {image}; v before the reset")
         handles, labels = all_axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
@@ -160,7 +160,11 @@ def _values(recording: Recording, spiking: SpikingNetwork, layer: str) -> dict[s
 
 def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
     path = spiking.scheme.threshold_path
-    silent = path is None or (layer == spiking.output and not spiking.scheme.readout.fires)
+    silent = (
+        path is None
+        or (layer != INPUT and spiking.graph.layer(layer).is_pooling)
+        or (layer == spiking.output and not spiking.scheme.readout.fires)
+    )
     return np.full(len(fired), np.nan) if silent or path is None else path(values, fired)
 
 

@@ -42,7 +42,7 @@ def describe_code(scheme: CodingScheme) -> str:
             ("first step of an image", on_image),
             ("integrate", model.equations),
             ("threshold", model.threshold),
-            ("spikes do", model.on_pre),
+            ("spikes do", model.effect),
             ("reset", model.reset),
         ):
             lines = [line.strip() for line in code.splitlines() if line.strip()]
@@ -63,7 +63,10 @@ def describe_code(scheme: CodingScheme) -> str:
 
 
 def resolve_parameters(
-    scheme: CodingScheme, given: Mapping[str, object], populations: list[str]
+    scheme: CodingScheme,
+    given: Mapping[str, object],
+    populations: list[str],
+    present: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Return the value of every parameter of a code for every population.
 
@@ -75,6 +78,8 @@ def resolve_parameters(
         sequence with one number a population, the input first.
     populations : list of str
         Names of all populations, the input first.
+    present : mapping, optional
+        Values so far, which stay where a mapping does not name a population; the defaults otherwise.
 
     Raises
     ------
@@ -85,11 +90,15 @@ def resolve_parameters(
     for name in given:
         if name not in parameters:
             raise ParameterError(f"coding {scheme.name!r} has no parameter {name!r}; it has {', '.join(parameters)}")
-    return {name: _by_population(parameters[name], name, given.get(name), populations) for name in parameters}
+    values = {}
+    for name, parameter in parameters.items():
+        base = dict((present or {}).get(name) or dict.fromkeys(populations, parameter.default))
+        values[name] = _by_population(parameter, name, given.get(name), base)
+    return values
 
 
-def _by_population(parameter: Parameter, name: str, value: object, populations: list[str]) -> dict[str, float]:
-    values = dict.fromkeys(populations, parameter.default)
+def _by_population(parameter: Parameter, name: str, value: object, values: dict[str, float]) -> dict[str, float]:
+    populations = list(values)
     if isinstance(value, Mapping):
         unknown = [key for key in value if key not in values]
         if unknown:
@@ -106,14 +115,17 @@ def _by_population(parameter: Parameter, name: str, value: object, populations: 
         values = dict.fromkeys(populations, cast(float, value))  # checked below
     if not parameter.per_layer and len(set(values.values())) > 1:
         raise ParameterError(f"{name} is one value for all layers")
-    return {key: _checked(name, key, number, parameter.low, parameter.high) for key, number in values.items()}
+    return {key: _checked(name, key, number, parameter) for key, number in values.items()}
 
 
-def _checked(name: str, population: str, value: object, low: float, high: float) -> float:
+def _checked(name: str, population: str, value: object, parameter: Parameter) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} of {population!r} is {value!r}; a number is needed") from error
+    low, high = parameter.low, parameter.high
     if not low <= number <= high:
         raise ParameterError(f"{name} of {population!r} is {number:g}; it must lie in [{low:g}, {high:g}]")
+    if parameter.whole and number != int(number):
+        raise ParameterError(f"{name} of {population!r} is {number:g}; it is a whole number")
     return number

@@ -3,6 +3,8 @@
 Those of this file send, on average, the value of a pixel in every step.
 """
 
+from dataclasses import replace
+
 from brianconv.coding.neurons import INTEGRATE_AND_FIRE
 from brianconv.coding.scheme import InputEncoding, NeuronModel, Parameter
 
@@ -55,17 +57,17 @@ POISSON = InputEncoding(
     name="poisson",
     neuron=POISSON_PIXEL,
     on_image="",
-    parameters={"seed": Parameter(0, 0, 2**31 - 1, "of the random numbers", "")},
-    bounded=False,
+    parameters={"seed": Parameter(0, 0, 2**31 - 1, "of the random numbers", "", whole=True)},
     source="Diehl et al. (2015), IJCNN; Kim et al. (2018), section 5, SNN-RC",
 )
+SIGNED_POISSON = replace(POISSON, bounded=False, source="Rathi et al. (2020), for images of zero mean")
 
 OMEGA = """
 omega = 2.0 ** (-1 - (step - 1) % n_phases) : 1 (shared)
 n_phases                                    : 1 (shared, constant)
 step                                        : integer (linked)
 """
-N_PHASES = Parameter(8, 1, 24, "number of phases K of a period", "Kim et al. (2018), Eq. 6")
+N_PHASES = Parameter(8, 1, 24, "number of phases K of a period", "Kim et al. (2018), Eq. 6", whole=True)
 DIGITS = NeuronModel(
     name="binary_digits",
     equations="""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from brianconv.coding.encodings import ANALOG, POISSON
+from brianconv.coding.encodings import ANALOG, SIGNED_POISSON
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL, POTENTIAL_AND_TIME
 from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
 
@@ -49,9 +49,10 @@ pixel_low                     : 1 (shared, constant)
 pixel_high                    : 1 (shared, constant)
 step                          : integer (linked)
 """
-WHEN = (
-    "spike_step = floor(window + (2 - window) * (pixel - pixel_low) / (pixel_high - pixel_low) + 0.5 + tolerance / 100)"
-)
+WHEN = """
+spike_step = window + (2 - window) * (pixel - pixel_low) / (pixel_high - pixel_low)
+spike_step = clip(floor(spike_step + 0.5 + tolerance / 100), 2, window)
+"""
 HYBRID_PIXEL = NeuronModel(
     name="hybrid_pixel",
     equations="v = pixel : 1" + SPIKE_STEP,
@@ -72,9 +73,13 @@ SINGLE_SPIKE_PIXEL = NeuronModel(
     source="Datta et al. (2021), section V-B: temporal coding solely, Eq. 4 without the analog step",
 )
 ENCODING_PARAMETERS = {
-    "window": Parameter(5, 2, 10_000, "steps T within which every pixel fires", "Eq. 4"),
-    "pixel_low": Parameter(0.0, -1e6, 1e6, "lowest pixel value of the data set, I_min", "Eq. 4"),
-    "pixel_high": Parameter(1.0, -1e6, 1e6, "highest pixel value of the data set, I_max", "Eq. 4"),
+    "window": Parameter(5, 2, 10_000, "steps T within which every pixel fires", "Eq. 4", whole=True),
+    "pixel_low": Parameter(
+        0.0, -1e6, 1e6, "lowest pixel value, I_min; of the calibration images unless given", "Eq. 4"
+    ),
+    "pixel_high": Parameter(
+        1.0, -1e6, 1e6, "highest pixel value, I_max; of the calibration images unless given", "Eq. 4"
+    ),
 }
 HYBRID = InputEncoding(
     name="hybrid",
@@ -98,7 +103,7 @@ PARAMETERS = {
         1.0, 1e-9, 1e9, "threshold of a layer; measured in the spiking network unless given", "section V-A", True
     ),
     "leak": Parameter(1.0, 0.0, 2.0, "share of the potential that is left after a step", "Eq. 6, lambda", True),
-    "spike_limit": Parameter(1, 1, 1e9, "most spikes of a hidden neuron", "Eq. 8: 1"),
+    "spike_limit": Parameter(1, 1, 1e9, "most spikes of a hidden neuron", "Eq. 8: 1", whole=True),
     "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged potential, in thresholds", "Hwang et al. (2021), Eq. 4", True),
 }
 
@@ -109,14 +114,14 @@ def spike_step(pixel: np.ndarray, window: int = 5, pixel_low: float = 0.0, pixel
     Parameters
     ----------
     pixel : array
-        In [pixel_low, pixel_high].
+        Those outside [pixel_low, pixel_high] fire in the first or in the last of these steps.
     window : int
         T.
     pixel_low, pixel_high : float
         I_min and I_max of the data set.
     """
     exact = window + (2 - window) * (np.asarray(pixel, dtype=float) - pixel_low) / (pixel_high - pixel_low)
-    return np.floor(exact + 0.5 + 1e-8).astype(int)
+    return np.clip(np.floor(exact + 0.5 + 1e-8), 2, window).astype(int)
 
 
 def n_steps(parameters: Mapping[str, Mapping[str, float]], depth: Mapping[str, int]) -> int:  # noqa: ARG001
@@ -138,7 +143,7 @@ SCHEME = CodingScheme(
     default_steps=n_steps,
     parameters=PARAMETERS,
     threshold_path=threshold_path,
-    other_encodings=(ANALOG, SINGLE_SPIKE, POISSON),
+    other_encodings=(ANALOG, SINGLE_SPIKE, SIGNED_POISSON),
     other_readouts=(ACCUMULATED_POTENTIAL,),
     no_max_pooling="binary spikes that come at most once lose too much in it (Datta et al., 2021, section V-A); "
     "replace it by average pooling",

@@ -5,6 +5,7 @@ Each changes the equations of a neuron model, where a reader sees it.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,13 @@ noise                         : 1 (shared, constant)
 noise_seed                    : 1 (shared, constant)
 image_index                   : integer (linked)
 """
+
+
+LONGEST_REST = 10**6
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,19 @@ class Membrane:
     noise_seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.tau_m is not None and not self.tau_m > 0:
-            raise ParameterError(f"tau_m is {self.tau_m}; a time constant is above 0 (None for no leak)")
-        if not isinstance(self.refractory, int) or self.refractory < 0:
-            raise ParameterError(f"refractory is {self.refractory!r}; it is a number of steps, 0 or more")
-        if not self.noise >= 0:
-            raise ParameterError(f"noise is {self.noise}; a standard deviation is 0 or more")
+        if self.tau_m is not None and not (_is_number(self.tau_m) and self.tau_m > 0):
+            raise ParameterError(
+                f"tau_m is {self.tau_m!r}; a time constant is one number of steps above 0, None for no leak (for some "
+                "layers only: with_membrane)"
+            )
+        if not isinstance(self.refractory, int) or not 0 <= self.refractory <= LONGEST_REST:
+            raise ParameterError(
+                f"refractory is {self.refractory!r}; it is a number of steps, 0 or more, up to {LONGEST_REST}"
+            )
+        if not (_is_number(self.noise) and self.noise >= 0):
+            raise ParameterError(f"noise is {self.noise!r}; a standard deviation is a finite number, 0 or more")
+        if not isinstance(self.noise_seed, int) or not 0 <= self.noise_seed < 2**31:
+            raise ParameterError(f"noise_seed is {self.noise_seed!r}; it is a whole number from 0 to 2^31 - 1")
 
     @property
     def shared_values(self) -> dict[str, float]:

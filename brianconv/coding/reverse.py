@@ -48,7 +48,7 @@ PIXEL_AS_POTENTIAL = InputEncoding(
     source="as in time-to-first-spike coding, the input fires in the first window",
 )
 PARAMETERS = {
-    "window": Parameter(20, 2, 10_000, "steps T in which a layer fires", ""),
+    "window": Parameter(20, 2, 10_000, "steps T in which a layer fires", "", whole=True),
     "tau": Parameter(6.0, 1e-3, 1e6, "time constant of the growing threshold, in steps", "", True),
     "theta_0": Parameter(1.0, 1e-6, 1e6, "threshold at the end of the window", ""),
     "v_init": Parameter(0.0, 0.0, 0.99, "potential before anything is integrated", "", True),

@@ -41,6 +41,8 @@ class Parameter:
         Paper and equation.
     per_layer : bool
         Whether each layer may have its own value.
+    whole : bool
+        Whether it is a whole number.
     """
 
     default: float
@@ -49,6 +51,7 @@ class Parameter:
     meaning: str
     source: str
     per_layer: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class NeuronModel:
         What a spike of this neuron is worth, in its own variables.
     on_pre : str
         What a spike of this neuron does to a postsynaptic one; ``w`` is the weight, and variables of this neuron have
-        the suffix ``_pre``. By default ``v_post += w * ...`` with what the spike carries.
+        the suffix ``_pre``. Empty for ``v_post += w * ...`` with what the spike carries; see `effect`.
     refractory : str or None
         Brian2 expression for a refractory period, or None.
     active : (str, str) or None
@@ -93,11 +96,14 @@ class NeuronModel:
     namespace: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
 
-    def __post_init__(self) -> None:
-        if not self.on_pre:
-            worth = suffixed(self.carries, "_pre")
-            worth = f"({worth})" if " + " in worth else worth
-            object.__setattr__(self, "on_pre", "v_post += w" if worth == "1" else f"v_post += w * {worth}")
+    @property
+    def effect(self) -> str:
+        """What a spike of this neuron does to a postsynaptic one."""
+        if self.on_pre:
+            return self.on_pre
+        worth = suffixed(self.carries, "_pre")
+        worth = f"({worth})" if " + " in worth else worth
+        return "v_post += w" if worth == "1" else f"v_post += w * {worth}"
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,16 @@ PIXEL_AS_POTENTIAL = InputEncoding(
     source="Park et al. (2020), section III A: the input fires in the first window",
 )
 PARAMETERS = {
-    "window": Parameter(20, 2, 10_000, "steps T in which a layer fires", "Park et al. (2020), section III A"),
+    "window": Parameter(
+        20, 2, 10_000, "steps T in which a layer fires", "Park et al. (2020), section III A", whole=True
+    ),
     "start": Parameter(
-        0, 0, 10_000, "steps after which the next layer begins to fire; 0 for T, T / 2 is early firing", "section III C"
+        0,
+        0,
+        10_000,
+        "steps after which the next layer begins to fire; 0 for T, T / 2 is early firing",
+        "section III C",
+        whole=True,
     ),
     "tau": Parameter(6.0, 1e-3, 1e6, "time constant of a layer's kernel, in steps", "Eq. 5", True),
     "t_d": Parameter(0.0, -1e4, 1e4, "delay of a layer's kernel, in steps", "Eq. 5", True),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brianconv.conversion.graph import INPUT
 from brianconv.reference import ReferenceRun, simulate_reference
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork
@@ -141,7 +142,8 @@ def rate_correlations(spiking: SpikingNetwork, images: np.ndarray, rates: Mappin
     correlations = {}
     for name, rate in rates.items():
         activation = np.concatenate([values[name] for values in batches]).reshape(len(images), -1)
-        x, y = np.clip(activation, 0, None).ravel(), rate.ravel()
+        signed = name == INPUT or (name == spiking.output and not spiking.scheme.readout.fires)
+        x, y = (activation if signed else np.clip(activation, 0, None)).ravel(), rate.ravel()
         constant = x.std() == 0 or y.std() == 0
         correlations[name] = float("nan") if constant else float(np.corrcoef(x, y)[0, 1])
     return correlations

@@ -207,5 +207,5 @@ def test_values_that_make_no_sense_are_refused(code, options, message):
 
 @pytest.mark.parametrize("code", ["analog", "phase", "hybrid"])
 def test_pixels_have_no_membrane(code):
-    with pytest.raises(ParameterError, match="'input' .* has no membrane: it sends pixels"):
+    with pytest.raises(ParameterError, match=r"'input' .* has no membrane: it sends pixels"):
         network(code).with_membrane(INPUT, refractory=3)

@@ -434,7 +434,7 @@ def convert(
     if threshold_factor is not None:
         scheme = _with_threshold_factor(scheme, threshold_factor)
     given = parameters.get("v_threshold")
-    partly = isinstance(given, Mapping) and not set(graph.names[1:]) <= set(given)
+    partly = isinstance(given, Mapping) and not set(_with_thresholds(graph, scheme)) <= set(given)
     if scheme.measured_threshold is not None and (given is None or partly):
         measured = _measured_thresholds(normalized.graph, calibration_images, scheme)
         scaled, thresholds, score_unit = measured
@@ -456,6 +456,13 @@ def _check_delay(scheme: CodingScheme, synaptic_delay: int | Mapping[str, int]) 
     delays = synaptic_delay.values() if isinstance(synaptic_delay, Mapping) else [synaptic_delay]
     if scheme.no_delay and any(delays):
         raise ParameterError(f"coding {scheme.name!r} takes no synaptic_delay: {scheme.no_delay}")
+
+
+def _with_thresholds(graph: LayerGraph, scheme: CodingScheme) -> list[str]:
+    """Return the layers whose threshold matters: all but those that pool, and an output that only accumulates."""
+    accumulates = not scheme.readout.fires and "v_threshold" not in scheme.readout.evaluate
+    firing = graph.layers[:-1] if accumulates else graph.layers
+    return [layer.name for layer in firing if not layer.is_pooling]
 
 
 def _with_threshold_factor(scheme: CodingScheme, factor: float) -> CodingScheme:
@@ -513,7 +520,8 @@ def _delays(given: int | Mapping[str, int], layers: list[str]) -> dict[str, int]
     for name, steps in delays.items():
         if not isinstance(steps, (int, np.integer)) or not 0 <= steps <= LONGEST_DELAY:
             raise ParameterError(
-                f"the synaptic delay of {name!r} is {steps!r}; it is a number of steps from 0 to {LONGEST_DELAY}"
+                f"the synaptic delay of {name!r} is {steps!r}; it is a number of steps, 0 or more, up to "
+                f"{LONGEST_DELAY}"
             )
     return delays
 

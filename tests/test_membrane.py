@@ -195,7 +195,7 @@ def test_what_a_spike_carries_follows_a_change():
         ("rate", {"tau_m": {"layer_0": 20}}, "with_membrane"),
         ("rate", {"noise": "a"}, "noise is 'a'"),
         ("rate", {"noise": 0.1, "noise_seed": -1}, "noise_seed is -1"),
-        ("rate", {"synaptic_delay": 10**9}, "from 0 to 1000"),
+        ("rate", {"synaptic_delay": 10**9}, "0 or more, up to 1000"),
         ("direct", {"threshold_factor": 0.1}, "leave one out"),
         ("hybrid", {"pixel_low": 1.0, "pixel_high": 1.0}, "the highest pixel is above the lowest"),
     ],

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib
 
 from brianconv import datasets
+from brianconv.arguments import Trained, load_trained, load_training_images, read_settings, take_calibration, take_whole
 from brianconv.coding import SCHEMES, describe_code, find_scheme
-from brianconv.errors import BrianconvError, DataError, ParameterError
+from brianconv.errors import BrianconvError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.command import add_methods, check_out, run_auto, run_method
 from brianconv.tuning.stdb_command import run_stdb
 
 INTERRUPTED = 130
-N_CALIBRATION = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -153,11 +151,10 @@ def _bench(parsed: argparse.Namespace) -> None:
 @dataclass(frozen=True)
 class _Converted:
     spiking: SpikingNetwork
+    trained: Trained
     n_steps: int
     skip: int
     convert_s: float
-    mean: list[float]
-    std: list[float]
 
 
 def _run(parsed: argparse.Namespace) -> None:
@@ -167,7 +164,7 @@ def _run(parsed: argparse.Namespace) -> None:
     folder = writable_folder(parsed.out)
     test = datasets.load(parsed.data, "test", parsed.data_root).head(parsed.images)
     converted = _converted(parsed)
-    test = test.standardized(converted.mean, converted.std)
+    test = converted.trained.prepared(test)
     for note in test.notes:
         print(f"{parsed.data}: {note}", flush=True)
     run = {"delay": parsed.delay, "skip": converted.skip, "theta": parsed.early_decision}
@@ -201,7 +198,7 @@ def _run(parsed: argparse.Namespace) -> None:
 
 
 def _tune(parsed: argparse.Namespace) -> None:
-    out, settings = check_out(parsed.out), _settings(parsed.settings)
+    out, settings = check_out(parsed.out), read_settings(parsed.settings)
     if parsed.method == "auto":
         run_auto(parsed, settings, out)
         return
@@ -209,7 +206,7 @@ def _tune(parsed: argparse.Namespace) -> None:
         run_stdb(parsed, settings, out)
         return
     converted = _converted(parsed)
-    images = _calibration_images(parsed, parsed.images).standardized(converted.mean, converted.std).images
+    images = converted.trained.prepared(load_training_images(parsed, parsed.images)).images
     run_method(parsed, converted.spiking, images, settings, out)
 
 
@@ -225,87 +222,17 @@ def _export(parsed: argparse.Namespace) -> None:
 
 def _converted(parsed: argparse.Namespace) -> _Converted:
     """Load model and calibration images, and convert."""
-    from brianconv.conversion.weights import image_statistics, load_model
-
-    settings = _settings(parsed.settings)
+    settings = read_settings(parsed.settings)
     start = time.perf_counter()
-    model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
-    print(f"weights: {weights or 'as the model was made'}", flush=True)
-    mean, std = image_statistics(weights)
-    mean, std = _numbers(settings, "mean", mean), _numbers(settings, "std", std)
-    calibration = _calibration_images(parsed, _whole(settings, "calibration", N_CALIBRATION, 1))
-    images = calibration.standardized(mean, std).images
-    skip = _whole(settings, "skip", 0, 0)
+    trained = load_trained(parsed, settings)
+    calibration = trained.prepared(load_training_images(parsed, take_calibration(settings)))
+    skip = take_whole(settings, "skip", 0, 0)
     if "input_shape" in settings:
         raise ParameterError("--set input_shape: the shape of an image is that of the data")
     if "seed" in find_scheme(parsed.coding).all_parameters:
         settings.setdefault("seed", parsed.seed)
-    spiking = convert(model, images, coding=parsed.coding, **settings)
-    n_steps = parsed.steps or spiking.default_steps
-    return _Converted(spiking, n_steps, skip, time.perf_counter() - start, mean, std)
-
-
-def _numbers(settings: dict[str, Any], key: str, default: list[float]) -> list[float]:
-    """Take a number a channel out of the settings."""
-    value = settings.pop(key, default)
-    numbers = value if isinstance(value, list) else [value]
-    if not all(isinstance(number, (int, float)) for number in numbers):
-        raise ParameterError(f"--set {key}={value}: it is one number a channel, such as 0.49,0.48,0.45")
-    return [float(number) for number in numbers]
-
-
-def _calibration_images(parsed: argparse.Namespace, n_images: int) -> datasets.Dataset:
-    try:
-        return datasets.load(parsed.data, "train", parsed.data_root).head(n_images)
-    except DataError:
-        if not parsed.data.endswith(".npz"):
-            raise
-        print(f"{parsed.data} has no train_images: its first {n_images} images serve in their place", flush=True)
-        return datasets.load(parsed.data, "test").head(n_images)
-
-
-def _settings(given: Sequence[str]) -> dict[str, Any]:
-    """Read KEY=VALUE and @FILE arguments; a value is a number, numbers with commas, JSON, or text."""
-    settings: dict[str, Any] = {}
-    for argument in given:
-        if argument.startswith("@"):
-            settings |= _settings_file(Path(argument[1:]))
-            continue
-        key, equals, value = argument.partition("=")
-        if not equals or not key:
-            raise ParameterError(f"--set {argument!r} is not KEY=VALUE or @FILE")
-        settings[key] = _value(value)
-    return settings
-
-
-def _whole(settings: dict[str, Any], key: str, default: int, lowest: int) -> int:
-    """Take a whole number out of the settings."""
-    value = settings.pop(key, default)
-    if not isinstance(value, int) or value < lowest:
-        raise ParameterError(f"--set {key}={value}: it is a whole number, {lowest} or more")
-    return value
-
-
-def _settings_file(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ParameterError(f"--set @{path}: cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise ParameterError(f"--set @{path}: holds {type(content).__name__}, not an object of keys and values")
-    return content
-
-
-def _value(text: str) -> Any:
-    for candidate in (text, f"[{text}]" if "," in text else text):
-        try:
-            return json.loads(candidate)
-        except ValueError:
-            continue
-    try:
-        return float(text)  # .5, which JSON does not know
-    except ValueError:
-        return text
+    spiking = convert(trained.model, calibration.images, coding=parsed.coding, **settings)
+    return _Converted(spiking, trained, parsed.steps or spiking.default_steps, skip, time.perf_counter() - start)
 
 
 def _shown_parameters(spiking: SpikingNetwork, parsed: argparse.Namespace, skip: int) -> dict[str, Any]:

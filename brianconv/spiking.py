@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brianconv.coding import find_scheme, resolve_parameters
+from brianconv.coding import find_scheme, resolve_parameters, section
 from brianconv.coding.membrane import Membrane, with_membrane
 from brianconv.coding.neurons import RELAY
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, NeuronModel
@@ -281,15 +281,15 @@ class SpikingNetwork:
         values |= dict(model.namespace)
         lines = [
             f"{name}: {' x '.join(map(str, shape))} = {int(np.prod(shape))} neurons ({model.name})",
-            *_section("first step of an image", model.on_image),
-            *_section(f"integrate ({model.method})", model.equations),
-            *_section("hold until the readout begins", self.hold if name == self.output else ""),
-            *_section("threshold", model.threshold if model.threshold != NEVER else "none: it does not fire"),
-            *_section("refractory", model.refractory or ""),
-            *_section("keep what spikes carry while they are under way", self.delay_line(name)),
+            *section("first step of an image", model.on_image),
+            *section(f"integrate ({model.method})", model.equations),
+            *section("hold until the readout begins", self.hold if name == self.output else ""),
+            *section("threshold", model.threshold if model.threshold != NEVER else "none: it does not fire"),
+            *section("refractory", model.refractory or ""),
+            *section("keep what spikes carry while they are under way", self.delay_line(name)),
             *[line for c in self._outgoing(name) for line in c],
-            *_section("reset", model.reset),
-            *_section("evaluate", self.evaluate if name == self.output else ""),
+            *section("reset", model.reset),
+            *section("evaluate", self.evaluate if name == self.output else ""),
             *(
                 ["  with " + ", ".join(f"{key} = {_shown(key, value)}" for key, value in values.items())]
                 if values
@@ -305,7 +305,7 @@ class SpikingNetwork:
                 if connection.source == name:
                     delay = self.synaptic_delay.get(layer.name, 0)
                     title = f"spikes to {layer.name}, {connection.n_synapses:,} synapses, delay {delay} steps"
-                    described.append(_section(title, "gate: " * layer.is_pooling + self.on_pre(name, layer.name)))
+                    described.append(section(title, "gate: " * layer.is_pooling + self.on_pre(name, layer.name)))
         return described
 
 
@@ -336,12 +336,6 @@ def _extended(model: NeuronModel, equations: str, on_spike: str, on_image: str) 
 
 def _joined(*parts: str) -> str:
     return "\n".join(text for part in parts if (text := textwrap.dedent(part).strip()))
-
-
-def _section(title: str, code: str) -> list[str]:
-    body = textwrap.dedent(code).strip()
-    lines = [line.strip() for line in body.splitlines() if line.strip()]
-    return [f"  {title}", *(f"      {line}" for line in lines)] if lines else []
 
 
 def convert(

@@ -18,7 +18,7 @@ from brianconv.simulation.run import simulate
 from brianconv.spiking import convert
 from brianconv.tuning.stdb import Schedule, evaluate, train_stdb
 from brianconv.tuning.stdb_command import add_stdb, run_stdb
-from brianconv.tuning.stdb_input import encode
+from brianconv.tuning.stdb_input import encode, spike_steps
 from brianconv.tuning.stdb_network import TrainableNetwork
 from brianconv.tuning.stdb_neurons import (
     CrossingTime,
@@ -244,6 +244,15 @@ VARIANTS = {
     "spikes only": {"encoding": "single_spike", "v_threshold": 0.25},
     "Poisson": {"encoding": "poisson", "seed": 3, "n_steps": 6, "readout": "accumulated_potential"},
 }
+
+
+def test_pixels_outside_the_range_fire_first_or_last():
+    pixels = np.linspace(-3, 3, 200, dtype=np.float32)
+    for window in (2, 5, 8):
+        values = {"window": window, "pixel_low": -1.5, "pixel_high": 1.25}
+        fires = spike_steps(torch.from_numpy(pixels), values).numpy()
+        np.testing.assert_array_equal(fires, spike_step(pixels, **values))
+        assert fires.min() == 2 and fires.max() == window
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

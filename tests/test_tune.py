@@ -1,11 +1,14 @@
 """`brianconv tune`, as a user calls it."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from brianconv.cli import main
+from brianconv.conversion.weights import load_model
 from brianconv.tuning import pcmp
 
 MODEL = """
@@ -42,6 +45,23 @@ def test_pcmp_writes_settings_that_run_takes(model_file, tmp_path, capsys, numpy
     assert main([*run, "--set", f"@{out}", "--out", str(tmp_path / "run")]) == 0
     parameters = json.loads((tmp_path / "run" / "result.json").read_text())["coding_parameters"]
     assert parameters["v_init"] == settings["v_init"] and parameters["normalization"] == "max per layer"
+
+
+def test_the_printed_command_names_weights_and_data_and_runs(model_file, tmp_path, capsys, numpy_target):
+    model, _ = load_model(model_file)
+    weights = tmp_path / "of mlp.safetensors"
+    save_file(model.state_dict(), weights)
+    weights.with_suffix(".json").write_text('{"recipe": {"mean": [0.5], "std": [0.25]}}')
+    out = tmp_path / "auto.json"
+    given = ["--data", "digits", "--data-root", str(tmp_path), "--weights", str(weights)]
+    asked = ["--coding", "direct", "--steps", "4", "--images", "8", "--within", "99", "--mode", "runtime"]
+    command = ["tune", "auto", model_file, *given, *asked, "--set", "percentile=100", "mean=0.4", "--out", str(out)]
+    assert main(command) == 0
+    printed = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert printed[:5] == ["brianconv", "run", model_file, "--weights", str(weights)]
+    assert printed[5:9] == given[:4]
+    assert json.loads(out.read_text())["mean"] == 0.4
+    assert main([*printed[1:], "--images", "3", "--mode", "runtime", "--out", str(tmp_path / "run")]) == 0
 
 
 def test_kernels_write_settings_that_run_takes(model_file, tmp_path, capsys, numpy_target):

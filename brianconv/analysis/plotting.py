@@ -155,7 +155,7 @@ def plot_potentials(
 def _values(recording: Recording, spiking: SpikingNetwork, layer: str) -> dict[str, float]:
     """Values of the parameters of a layer in the run of a recording, with what the code's schedule makes of them."""
     of_run = replace(spiking, parameters=recording.parameters).shared_values
-    return {name: by_population[layer] for name, by_population in of_run.items()}
+    return {name: by_population[layer] for name, by_population in of_run.items() if layer in by_population}
 
 
 def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:

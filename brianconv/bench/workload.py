@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from brianconv import datasets
-from brianconv.conversion.weights import load_model
+from brianconv.conversion.weights import image_statistics, load_model
 from brianconv.demo import fit
 from brianconv.spiking import SpikingNetwork, convert
 
@@ -65,21 +65,22 @@ class Workload:
 
 def from_model(model: str, weights: str | None, data: str, data_root: str | None, n_images: int) -> Workload:
     """Return a trained network on the test images of its data set."""
-    network, _ = load_model(model, weights)
-    training = datasets.load(data, "train", data_root).head(N_CALIBRATION)
-    images = datasets.load(data, "test", data_root).head(n_images).images
-    return _converted(f"{model} on {data}", network, training.images, images)
+    network, found = load_model(model, weights)
+    mean, std = image_statistics(found)
+    training = datasets.load(data, "train", data_root).head(N_CALIBRATION).standardized(mean, std)
+    test = datasets.load(data, "test", data_root).head(n_images).standardized(mean, std)
+    return _converted(f"{model} on {data}", network, training.images, test.images)
 
 
 def from_digits(folder: Path, n_images: int, width: float = 1.0) -> Workload:
     """Return Net 1 on handwritten digits enlarged to 28 x 28; trained for some seconds unless `folder` has weights."""
     training, test = (datasets.load("digits", split) for split in ("train", "test"))
+    torch.manual_seed(0)  # the weights before training, and the order of the images
     model = net1(width)
     path = folder / f"net1_width_{width:g}.safetensors"
     if path.exists():
         model.load_state_dict(load_file(path))
     else:
-        torch.manual_seed(0)
         fit(model, enlarged(training.images), training.labels, EPOCHS, BATCH_SIZE, LEARNING_RATE)
         folder.mkdir(parents=True, exist_ok=True)
         save_file(model.state_dict(), path)

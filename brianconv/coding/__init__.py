@@ -45,8 +45,7 @@ def describe_code(scheme: CodingScheme) -> str:
             ("spikes do", model.effect),
             ("reset", model.reset),
         ):
-            lines = [line.strip() for line in code.splitlines() if line.strip()]
-            sections += [f"  {part}", *(f"      {line}" for line in lines)] if lines else []
+            sections += section(part, code)
     readout = scheme.readout
     sections.append(f"readout: {readout.name}; {readout.source}")
     sections += [f"      {line.strip()}" for line in readout.evaluate.splitlines() if line.strip()]
@@ -60,6 +59,12 @@ def describe_code(scheme: CodingScheme) -> str:
         source = f" ({parameter.source})" if parameter.source else ""
         sections.append(f"      {name} = {bounds}{by_layer}: {parameter.meaning}{source}")
     return "\n".join(sections)
+
+
+def section(title: str, code: str) -> list[str]:
+    """Return a title and the lines of code under it, indented; nothing if there is no code."""
+    lines = [line.strip() for line in code.splitlines() if line.strip()]
+    return [f"  {title}", *(f"      {line}" for line in lines)] if lines else []
 
 
 def resolve_parameters(

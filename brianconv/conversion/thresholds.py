@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from brianconv.conversion.graph import INPUT, Connection, Layer, LayerGraph
+from brianconv.conversion.graph import INPUT, Layer, LayerGraph
 
 PERCENTILE = 99.7
 
@@ -42,7 +42,7 @@ def with_measured_thresholds(
         lambda layer, connection: (
             connection
             if layer.is_pooling or (worth[connection.source] == unit[layer.name] and not connection.bias.any())
-            else _biased(connection, worth[connection.source], unit[layer.name])
+            else connection.scaled(np.asarray(worth[connection.source]), np.asarray(unit[layer.name]))
         )
     )
     return scaled, thresholds, unit[graph.output.name]
@@ -81,10 +81,6 @@ def measured_drives(
         drives[layer.name] = measured if measured > 0 else 1.0  # a silent layer never fires
         sent[layer.name] = _spikes(arriving, drives[layer.name], n_steps)
     return drives
-
-
-def _biased(connection: Connection, input_scale: float, output_scale: float) -> Connection:
-    return connection.scaled(np.asarray(input_scale), np.asarray(output_scale))
 
 
 def _drive(layer: Layer, sent: dict[str, np.ndarray], worth: dict[str, float]) -> np.ndarray:

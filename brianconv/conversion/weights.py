@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,13 +64,8 @@ def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> t
     return model.eval(), path
 
 
-def image_statistics(weights: Path | None) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation by channel with which a network was trained, empty if images were in [0, 1].
-
-    Parameters
-    ----------
-    weights : Path or None
-        The file beside it, with the suffix .json, holds the recipe of the training.
+def read_recipe(weights: Path | None) -> Mapping[str, Any]:
+    """Return the recipe of the training from the JSON file beside the weights, empty if there is none.
 
     Raises
     ------
@@ -78,12 +74,34 @@ def image_statistics(weights: Path | None) -> tuple[list[float], list[float]]:
     """
     about = weights.with_suffix(".json") if weights else None
     if about is None or not about.exists():
-        return [], []
+        return {}
     try:
-        recipe = json.loads(about.read_text()).get("recipe", {})
-        return [float(x) for x in recipe.get("mean") or []], [float(x) for x in recipe.get("std") or []]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        recipe = json.loads(about.read_text()).get("recipe") or {}
+    except (OSError, ValueError, AttributeError) as error:
         raise DataError(f"{about} beside the weights cannot be read: {error}") from error
+    if not isinstance(recipe, dict):
+        raise DataError(f"{about} beside the weights: its recipe is {type(recipe).__name__}, not keys and values")
+    return recipe
+
+
+def image_statistics(weights: Path | None) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation by channel with which a network was trained, empty if images were in [0, 1].
+
+    Parameters
+    ----------
+    weights : Path or None
+        See `read_recipe`.
+
+    Raises
+    ------
+    DataError
+        If the recipe cannot be read.
+    """
+    recipe = read_recipe(weights)
+    try:
+        return [float(x) for x in recipe.get("mean") or []], [float(x) for x in recipe.get("std") or []]
+    except (ValueError, TypeError) as error:
+        raise DataError(f"the recipe beside {weights} has no usable mean and std: {error}") from error
 
 
 def _module(place: str) -> ModuleType:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv import datasets
+from brianconv.arguments import load_trained, run_command, take_calibration
 from brianconv.errors import OutputError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 N_IMAGES = {"pcmp": 100, "kernels": 1000, "auto": 500}
 CODINGS = {"pcmp": "rate", "kernels": "ttfs", "auto": "rate"}
-N_CALIBRATION = 1000
 
 
 def add_methods(
@@ -121,7 +121,7 @@ def run_method(
         path.unlink(missing_ok=True)
     print(_table(found.settings))
     print(f"{seconds:.0f} s; curves are in {curves}, settings in {out}:")
-    print(f"brianconv run {parsed.model} --data {parsed.data} --coding {parsed.coding} --set @{out}")
+    print(run_command(parsed, "--set", f"@{out}"))
 
 
 def _tune_pcmp(parsed: argparse.Namespace, spiking: SpikingNetwork, images: np.ndarray, state: Path) -> Any:
@@ -177,26 +177,29 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
         Settings of conversion and code that are not searched.
     out : Path
     """
-    from brianconv.conversion.weights import load_model
     from brianconv.tuning.auto import tune_auto
     from brianconv.tuning.checkpoint import Checkpoint
 
     options = dict(settings)
-    n_calibration = options.pop("calibration", N_CALIBRATION)
+    n_calibration = take_calibration(options)
     training = datasets.load(parsed.data, "train", parsed.data_root)
-    if not isinstance(n_calibration, int) or not 0 < n_calibration <= len(training) - parsed.images:
+    if n_calibration > len(training) - parsed.images:
         raise ParameterError(
             f"calibration={n_calibration} and {parsed.images} held-out images do not fit into {len(training)} training "
             "images: choose fewer (--images, --set calibration=N)"
         )
-    model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
-    print(f"weights: {weights or 'as the model was made'}", flush=True)
+    trained = load_trained(parsed, options)
+    training = trained.prepared(training)
     asked = ("model", "data", "coding", "images", "steps", "within", "seed")
-    about = {**{key: getattr(parsed, key) for key in asked}, "weights": str(weights), "settings": dict(settings)}
+    about = {
+        **{key: getattr(parsed, key) for key in asked},
+        "weights": str(trained.weights),
+        "settings": dict(settings),
+    }
     state = out.with_name(f".{out.name}.state.json")
     held_out = replace(training, images=training.images[-parsed.images :], labels=training.labels[-parsed.images :])
     found = tune_auto(
-        model, training.images[:n_calibration], held_out, parsed.coding, within=parsed.within / 100,
+        trained.model, training.images[:n_calibration], held_out, parsed.coding, within=parsed.within / 100,
         n_steps=parsed.steps, options=options, checkpoint=Checkpoint(state, about), report=_print,
         mode=parsed.mode, dtype="float32",
     )  # fmt: skip
@@ -210,11 +213,9 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
         f"{found.ann_accuracy:.2%} of them\ncheapest with at least {found.target:.2%}: {best.accuracy:.2%}, "
         f"{best.mean_steps:.1f} steps and {best.operations:,.0f} synaptic operations an image"
     )
-    decision = f" --early-decision {best.theta:g}" if best.theta else f" --delay {best.delay}" if best.delay else ""
-    print(
-        f"brianconv run {parsed.model} --data {parsed.data} --coding {parsed.coding} --steps {best.n_steps}{decision} "
-        f"--set @{out}"
-    )
+    decision = ["--early-decision", f"{best.theta:g}"] if best.theta else []
+    decision += ["--delay", str(best.delay)] if best.delay else []
+    print(run_command(parsed, "--steps", str(best.n_steps), *decision, "--set", f"@{out}"))
 
 
 def _print(line: str) -> None:

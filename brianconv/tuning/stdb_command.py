@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brianconv import datasets
-from brianconv.errors import DataError, ParameterError
+from brianconv.arguments import Trained, load_trained, run_command, take_calibration
+from brianconv.errors import ParameterError
 from brianconv.files import write_json
 from brianconv.spiking import SpikingNetwork, convert
-
-N_CALIBRATION = 1000
 
 
 def add_stdb(
@@ -82,7 +80,11 @@ def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     prepared = _prepared(parsed, settings)
     training, test = prepared.training.head(parsed.images), prepared.test.head(parsed.test)
     network = TrainableNetwork(
-        prepared.model, prepared.spiking, parsed.steps, train_leak=not parsed.keep_leak, dropout=not parsed.no_dropout
+        prepared.trained.model,
+        prepared.spiking,
+        parsed.steps,
+        train_leak=not parsed.keep_leak,
+        dropout=not parsed.no_dropout,
     ).to("cuda" if torch.cuda.is_available() else "cpu")
     print(f"{len(training)} images x {schedule.epochs} epochs, {network.n_steps} steps an image", flush=True)
     state = out.with_name(f".{out.name}.state")
@@ -91,72 +93,43 @@ def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
         augment=lambda images: augment(images, prepared.shift, prepared.flip),
         test=(test.images, test.labels), state=state, progress=True,
     )  # fmt: skip
-    weights = save_trained(network, out, prepared.mean, prepared.std)
+    weights = save_trained(network, out, prepared.trained.mean, prepared.trained.std)
     about = {"method": "stdb", "model": parsed.model, "data": parsed.data, "coding": parsed.coding}
     curves = out.with_suffix(".curves.json")
     write_json(curves, {**about, "schedule": dataclasses.asdict(schedule), **dataclasses.asdict(history)})
     state.unlink(missing_ok=True)
     print(_table(network.settings()))
     print(f"{sum(history.seconds):.0f} s; curves are in {curves}, settings in {out}, weights in {weights}:")
-    print(
-        f"brianconv run {parsed.model} --weights {weights} --data {parsed.data} --coding {parsed.coding} "
-        f"--steps {network.n_steps} --set @{out}"
-    )
+    print(run_command(parsed, "--steps", str(network.n_steps), "--set", f"@{out}", weights=weights))
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    model: Any
+    trained: Trained
     spiking: SpikingNetwork
     training: datasets.Dataset
     test: datasets.Dataset
-    mean: list[float]
-    std: list[float]
     shift: int
     flip: bool
 
 
 def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepared:
     """Load model and data as the model was trained with them, and convert."""
-    from brianconv.conversion.weights import image_statistics, load_model
-
     options = dict(settings)
-    n_calibration = options.pop("calibration", N_CALIBRATION)
-    if not isinstance(n_calibration, int) or n_calibration < 1:
-        raise ParameterError(f"--set calibration={n_calibration}: it is a whole number, 1 or more")
-    model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
-    print(f"weights: {weights or 'as the model was made'}", flush=True)
-    mean, std = image_statistics(weights)
-    mean, std = _numbers(options.pop("mean", mean)), _numbers(options.pop("std", std))
-    training, test = (
-        datasets.load(parsed.data, split, parsed.data_root).standardized(mean, std) for split in ("train", "test")
-    )
-    recipe = _recipe(weights)
-    shift = recipe.get("shift", 0) if parsed.shift is None else parsed.shift
-    flip = recipe.get("flip", False) if parsed.flip is None else parsed.flip
+    n_calibration = take_calibration(options)
+    trained = load_trained(parsed, options)
+    training = trained.prepared(datasets.load(parsed.data, "train", parsed.data_root))
+    test = trained.prepared(datasets.load(parsed.data, "test", parsed.data_root))
+    shift = trained.recipe.get("shift", 0) if parsed.shift is None else parsed.shift
+    flip = trained.recipe.get("flip", False) if parsed.flip is None else parsed.flip
     if shift < 0:
         raise ParameterError(f"--shift {shift}: it is a number of pixels, 0 or more")
     if (shift or flip) and training.images.ndim != 4:
         raise ParameterError("--shift and --flip need images of shape (channels, rows, columns)")
     if parsed.steps is not None and parsed.coding == "hybrid" and options.get("encoding") not in ("analog", "poisson"):
         options.setdefault("window", parsed.steps)
-    spiking = convert(model, training.images[:n_calibration], coding=parsed.coding, **options)
-    return _Prepared(model, spiking, training, test, mean, std, int(shift), bool(flip))
-
-
-def _numbers(value: Any) -> list[float]:
-    return [float(number) for number in (value if isinstance(value, list) else [value])]
-
-
-def _recipe(weights: Path | None) -> dict[str, Any]:
-    """Return the recipe that is stored beside the weights, empty if there is none."""
-    about = weights.with_suffix(".json") if weights else None
-    if about is None or not about.exists():
-        return {}
-    try:
-        return json.loads(about.read_text()).get("recipe") or {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise DataError(f"{about} beside the weights cannot be read: {error}") from error
+    spiking = convert(trained.model, training.images[:n_calibration], coding=parsed.coding, **options)
+    return _Prepared(trained, spiking, training, test, int(shift), bool(flip))
 
 
 def _table(settings: Mapping[str, Any]) -> str:

@@ -49,9 +49,10 @@ def encode(
 
 
 def spike_steps(images: Tensor, values: Mapping[str, float]) -> Tensor:
-    """Return the step in which each pixel fires (Eq. 4), halves rounded up."""
+    """Return the step in which each pixel fires (Eq. 4), halves rounded up; from step 2 to the window's last."""
     window, low, high = values["window"], values["pixel_low"], values["pixel_high"]
-    return torch.floor(window + (2 - window) * (images.double() - low) / (high - low) + 0.5 + HALVES_UP)
+    exact = window + (2 - window) * (images.double() - low) / (high - low)
+    return torch.floor(exact + 0.5 + HALVES_UP).clamp(2, window)
 
 
 def _poisson(images: Tensor, n_steps: int, seed: int, first_image: int | None) -> Tensor:

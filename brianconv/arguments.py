@@ -1,0 +1,139 @@
+"""What the commands share: settings from ``--set``, and model and data from their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brianconv import datasets
+from brianconv.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+N_CALIBRATION = 1000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its weights, and how it was trained.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+    weights : Path or None
+    mean, std : list of float
+        By channel, with which images are standardised; empty for images in [0, 1].
+    recipe : mapping
+        Stored beside the weights; empty if there is none.
+    """
+
+    model: nn.Module
+    weights: Path | None
+    mean: list[float]
+    std: list[float]
+    recipe: Mapping[str, Any]
+
+    def prepared(self, dataset: datasets.Dataset) -> datasets.Dataset:
+        """Return a data set with images as the model takes them."""
+        return dataset.standardized(self.mean, self.std)
+
+
+def load_trained(parsed: argparse.Namespace, settings: dict[str, Any]) -> Trained:
+    """Load the model that is named on the command line; takes mean and std out of the settings."""
+    from brianconv.conversion.weights import image_statistics, load_model, read_recipe
+
+    model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
+    print(f"weights: {weights or 'as the model was made'}", flush=True)
+    mean, std = image_statistics(weights)
+    mean, std = _take_numbers(settings, "mean", mean), _take_numbers(settings, "std", std)
+    return Trained(model, weights, mean, std, read_recipe(weights))
+
+
+def load_training_images(parsed: argparse.Namespace, n_images: int | None) -> datasets.Dataset:
+    """Load the first training images; those of a file without any are the images that it has."""
+    try:
+        return datasets.load(parsed.data, "train", parsed.data_root).head(n_images)
+    except DataError:
+        if not parsed.data.endswith(".npz"):
+            raise
+        count = "" if n_images is None else f"first {n_images} "
+        print(f"{parsed.data} has no train_images: its {count}images serve in their place", flush=True)
+        return datasets.load(parsed.data, "test").head(n_images)
+
+
+def take_calibration(settings: dict[str, Any]) -> int:
+    """Take the number of calibration images out of the settings."""
+    return take_whole(settings, "calibration", N_CALIBRATION, 1)
+
+
+def run_command(parsed: argparse.Namespace, *options: str, weights: Path | None = None) -> str:
+    """Return the `brianconv run` that takes model, data and code of another command."""
+    words = ["brianconv", "run", parsed.model]
+    for name, value in (("weights", weights or parsed.weights), ("data", parsed.data), ("data-root", parsed.data_root)):
+        words += [f"--{name}", str(value)] if value else []
+    return shlex.join([*words, "--coding", parsed.coding, *options])
+
+
+def read_settings(given: Sequence[str]) -> dict[str, Any]:
+    """Read KEY=VALUE and @FILE arguments; a value is a number, numbers with commas, JSON, or text.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is neither, or a file cannot be read.
+    """
+    settings: dict[str, Any] = {}
+    for argument in given:
+        if argument.startswith("@"):
+            settings |= _settings_file(Path(argument[1:]))
+            continue
+        key, equals, value = argument.partition("=")
+        if not equals or not key:
+            raise ParameterError(f"--set {argument!r} is not KEY=VALUE or @FILE")
+        settings[key] = _value(value)
+    return settings
+
+
+def take_whole(settings: dict[str, Any], key: str, default: int, lowest: int) -> int:
+    """Take a whole number out of the settings."""
+    value = settings.pop(key, default)
+    if not isinstance(value, int) or value < lowest:
+        raise ParameterError(f"--set {key}={value}: it is a whole number, {lowest} or more")
+    return value
+
+
+def _take_numbers(settings: dict[str, Any], key: str, default: list[float]) -> list[float]:
+    """Take a number a channel out of the settings."""
+    value = settings.pop(key, default)
+    numbers = value if isinstance(value, list) else [value]
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise ParameterError(f"--set {key}={value}: it is one number a channel, such as 0.49,0.48,0.45")
+    return [float(number) for number in numbers]
+
+
+def _settings_file(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"--set @{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ParameterError(f"--set @{path}: holds {type(content).__name__}, not an object of keys and values")
+    return content
+
+
+def _value(text: str) -> Any:
+    for candidate in (text, f"[{text}]" if "," in text else text):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            continue
+    try:
+        return float(text)  # .5, which JSON does not know
+    except ValueError:
+        return text

@@ -107,7 +107,10 @@ def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: 
         raise DataError(f"{what} contain NaN or infinity")
     low, high = float(images.min()), float(images.max())
     if bounded and (low < 0 or high > 1):
-        raise DataError(f"{what} lie in [{low:g}, {high:g}]; they must lie in [0, 1]: divide 8-bit pixels by 255")
+        raise DataError(
+            f"{what} lie in [{low:g}, {high:g}]; they must lie in [0, 1]: divide 8-bit pixels by 255, or let a network "
+            "of standardised images read them without bounds (encoding='analog', with rate and burst coding)"
+        )
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:

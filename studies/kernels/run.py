@@ -8,20 +8,18 @@ Writes results.json after every row; the same command goes on where it was stopp
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 from brianconv import datasets
-from brianconv.analysis.metrics import summarize, versions
+from brianconv.analysis.metrics import summarize
 from brianconv.conversion.weights import load_model
-from brianconv.files import write_json
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.kernels import Descent, tune_kernels
 from studies.kernels import params
+from studies.stored import Stored
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
@@ -51,7 +49,10 @@ class Study:
         self.test = datasets.load(self.network.data, "test", data_root).head(self.network.n_test)
         self.model, _ = load_model(self.network.model)
         self.spiking = self._converted("ttfs", window=self.network.window)
-        self.results = self._previous()
+        self.stored = Stored(RESULTS, name, self.network)
+        self.results = self.stored.results
+        self.results.setdefault("tuned", {})
+        self.results.setdefault("rows", {})
 
     def run(self) -> None:
         for tau in self.network.starts:
@@ -66,17 +67,6 @@ class Study:
     def _converted(self, code: str, **options: Any) -> SpikingNetwork:
         images = self.training.images
         return convert(self.model, images, coding=code, normalization=params.NORMALIZATION, **options)
-
-    def _previous(self) -> dict[str, Any]:
-        settings = json.loads(json.dumps(dataclasses.asdict(self.network)))
-        stored = json.loads(RESULTS.read_text()).get(self.name) if RESULTS.exists() else None
-        if stored and stored["settings"] == settings:
-            return stored
-        return {"settings": settings, "versions": versions(), "tuned": {}, "rows": {}}
-
-    def _save(self) -> None:
-        content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        write_json(RESULTS, content | {self.name: self.results})
 
     def _tune(self, tau: float) -> None:
         if str(tau) in self.results["tuned"]:
@@ -95,7 +85,7 @@ class Study:
             "curves": _rounded(found.curves),
             "seconds": seconds,
         }
-        self._save()
+        self.stored.save()
         state.unlink()
         print(f"{self.name}: from tau {tau:g} to {found.settings}", flush=True)
 
@@ -129,7 +119,7 @@ class Study:
             "spikes_by_step": dict(zip(recording.layers, by_step, strict=True))
         }
         self.results["rows"][title] = row
-        self._save()
+        self.stored.save()
         print(f"{self.name}: {title}: accuracy {summary['accuracy']:.2%}", flush=True)
 
 

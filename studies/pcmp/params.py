@@ -11,8 +11,8 @@ class Network:
     ----------
     model, data : str
     title : str
-    n_calibration : int
-        Training images, for the maximum activation of each layer.
+    n_calibration, normalization : int, str
+        Training images for the largest activation of each layer ("max") or for its 99.9th percentile ("percentile").
     n_tuning : int
         Training images with which the pre-charges are tuned.
     n_error : int
@@ -21,6 +21,12 @@ class Network:
         Test images and steps of the latencies.
     delays : range
         Of delayed evaluation.
+    global_fine : tuple of float
+        Global pre-charges with which the error of the output layer is compared.
+    global_coarse : tuple of str
+        Those whose latency is measured.
+    refine : bool
+        Whether the pre-charges are refined by the error of the output as well.
     paper : mapping
         Steps to 99.0, 99.5 and 99.9 % of the ANN's accuracy in Hwang et al. (2021), Table 2.
     """
@@ -29,19 +35,21 @@ class Network:
     data: str
     title: str
     n_calibration: int
+    normalization: str
     n_tuning: int
     n_error: int
     n_test: int
     n_steps: int
     delays: range
+    global_fine: tuple[float, ...]
+    global_coarse: tuple[str, ...]
+    refine: bool
     paper: dict[str, tuple[int, int, int]]
 
 
-NORMALIZATION = "max"
 DTYPE = "float32"
 ERROR_STEPS = 255
-GLOBAL_FINE = tuple(k / 100 for k in range(51))  # for the error of the output layer
-GLOBAL_COARSE = ("0.0", "0.1", "0.2", "0.3", "0.4", "0.5")  # for latencies, as in the paper
+TENTHS = ("0.0", "0.1", "0.2", "0.3", "0.4", "0.5")
 LAYERWISE = "layer-wise"
 REFINED = "refined"  # from there, by the error of the output
 
@@ -51,11 +59,15 @@ NETWORKS = {
         data="mnist",
         title="Net 1, MNIST",
         n_calibration=5000,
+        normalization="max",
         n_tuning=100,
         n_error=200,
         n_test=10_000,
         n_steps=50,
         delays=range(0, 26),
+        global_fine=tuple(k / 100 for k in range(51)),
+        global_coarse=TENTHS,
+        refine=True,
         paper={
             "0.0": (17, 19, 32),
             "0.1": (15, 18, 29),
@@ -64,6 +76,30 @@ NETWORKS = {
             "0.4": (9, 12, 29),
             "0.5": (7, 11, 27),
             LAYERWISE: (6, 10, 19),
+        },
+    ),
+    "resnet20": Network(
+        model="models/hwang2021.py:resnet20",
+        data="cifar10",
+        title="ResNet-20, CIFAR-10 from JPEG",
+        n_calibration=1000,
+        normalization="percentile",
+        n_tuning=20,
+        n_error=50,
+        n_test=1000,
+        n_steps=300,
+        delays=range(0, 151, 5),
+        global_fine=tuple(k / 20 for k in range(11)),
+        global_coarse=("0.0", "0.2", "0.4", "0.5"),
+        refine=False,
+        paper={
+            "0.0": (408, 511, 703),
+            "0.1": (346, 416, 625),
+            "0.2": (261, 343, 497),
+            "0.3": (204, 236, 367),
+            "0.4": (154, 194, 239),
+            "0.5": (292, 380, 800),
+            LAYERWISE: (152, 191, 238),
         },
     ),
 }

@@ -25,21 +25,21 @@ def main() -> None:
     plt.switch_backend("Agg")
     for name, results in json.loads((FOLDER / "results.json").read_text()).items():
         network = params.NETWORKS[name]
-        print(f"\n{network.title}\n\n{table(results, network.paper)}\n\n{error_table(results)}")
+        print(f"\n{network.title}\n\n{table(results, network)}\n\n{error_table(results, network)}")
         with plt.rc_context(STYLE):
-            figure = draw(results, network.title)
+            figure = draw(results, network)
         write_atomically(FOLDER / f"{name}.png", partial(figure.savefig, format="png"))
         plt.close(figure)
 
 
-def draw(results: dict[str, Any], title: str) -> plt.Figure:
+def draw(results: dict[str, Any], network: params.Network) -> plt.Figure:
     """Errors of each layer and of the output, and what they mean for the accuracy."""
     figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(network.title)
     _search(axes[0, 0], results["tuned"])
-    _output_error(axes[0, 1], results)
-    _error_by_step(axes[1, 0], results["squared_error_test"])
-    _accuracy(axes[1, 1], results["latency"])
+    _output_error(axes[0, 1], results, network)
+    _error_by_step(axes[1, 0], results["squared_error_test"], network)
+    _accuracy(axes[1, 1], results["latency"], network)
     return figure
 
 
@@ -56,29 +56,29 @@ def _search(axes: Axes, tuned: dict[str, Any]) -> None:
     axes.legend(fontsize=8, ncols=2)
 
 
-def _output_error(axes: Axes, results: dict[str, Any]) -> None:
+def _output_error(axes: Axes, results: dict[str, Any], network: params.Network) -> None:
     for k, (which, label) in enumerate((("training", "images tuned with"), ("test", "test images"))):
         rows = results[f"squared_error_{which}"]
-        values = [rows[str(v)]["sum"] for v in params.GLOBAL_FINE]
-        axes.plot(params.GLOBAL_FINE, values, color=CYCLE[k], label=f"global, {label}")
-        for tuned, line in ((params.LAYERWISE, "--"), (params.REFINED, ":")):
+        values = [rows[str(v)]["sum"] for v in network.global_fine]
+        axes.plot(network.global_fine, values, color=CYCLE[k], label=f"global, {label}")
+        for tuned, line in zip(_tuned(network), ("--", ":"), strict=False):
             axes.axhline(rows[tuned]["sum"], color=CYCLE[k], linestyle=line, linewidth=1, label=f"{tuned}, {label}")
     axes.set(xlabel="v_init of all layers (thresholds)", ylabel="sum of mean squared errors", ylim=(0, None))
     axes.set_title("error of the output layer")
     axes.legend(fontsize=8)
 
 
-def _error_by_step(axes: Axes, rows: dict[str, Any]) -> None:
+def _error_by_step(axes: Axes, rows: dict[str, Any], network: params.Network) -> None:
     """Hwang et al. (2021), Figure 9."""
-    for style, v_init in _styles():
+    for style, v_init in _styles(network):
         by_step = rows[v_init]["by_step"]
         axes.plot(range(1, len(by_step) + 1), by_step, **style)
     axes.set(xlabel="step", ylabel="mean squared error", xscale="log", yscale="log", title="output layer, test images")
     axes.legend(fontsize=8)
 
 
-def _accuracy(axes: Axes, rows: dict[str, Any]) -> None:
-    for style, v_init in _styles():
+def _accuracy(axes: Axes, rows: dict[str, Any], network: params.Network) -> None:
+    for style, v_init in _styles(network):
         accuracy = [100 * value for value in rows[v_init]["accuracy_by_step"]]
         axes.plot(range(1, len(accuracy) + 1), accuracy, **style)
     ann = 100 * rows[params.LAYERWISE]["ann_accuracy"]
@@ -89,31 +89,33 @@ def _accuracy(axes: Axes, rows: dict[str, Any]) -> None:
     axes.legend(fontsize=8)
 
 
-def _styles() -> list[tuple[dict[str, Any], str]]:
+def _styles(network: params.Network) -> list[tuple[dict[str, Any], str]]:
     """Return how each row is drawn: grey to black for global values, the layer-wise one in front."""
-    shades = np.linspace(0.8, 0.1, len(params.GLOBAL_COARSE))
+    shades = np.linspace(0.8, 0.1, len(network.global_coarse))
     styles: list[tuple[dict[str, Any], str]] = [
         ({"color": str(shade), "label": f"global {v}"}, v)
-        for shade, v in zip(shades, params.GLOBAL_COARSE, strict=True)
+        for shade, v in zip(shades, network.global_coarse, strict=True)
     ]
-    tuned = ((params.LAYERWISE, BLUE), (params.REFINED, RED))
+    tuned = zip(_tuned(network), (BLUE, RED), strict=False)
     return [*styles, *(({"color": color, "label": name}, name) for name, color in tuned)]
 
 
-def table(results: dict[str, Any], paper: dict[str, tuple[int, int, int]]) -> str:
+def _tuned(network: params.Network) -> list[str]:
+    return [params.LAYERWISE, params.REFINED] if network.refine else [params.LAYERWISE]
+
+
+def table(results: dict[str, Any], network: params.Network) -> str:
     """Return latencies beside those of Hwang et al. (2021), Table 2, without and with delayed evaluation."""
     lines = [
         "| v_init | accuracy | t99.0 / t99.5 / t99.9 | paper | with DE (best delay) | 10^6 operations to t99.9 |",
         "|---|---|---|---|---|---|",
     ]
-    for v_init in (*params.GLOBAL_COARSE, params.LAYERWISE, params.REFINED):
+    for v_init in (*network.global_coarse, *_tuned(network)):
         row = results["latency"][v_init]
         ours = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
         delayed = " / ".join(_best_delay(row["latency_by_delay"][share]) for share in LATENCY_SHARES)
-        lines.append(
-            f"| {v_init} | {row['accuracy']:.2%} | {ours} | {' / '.join(map(str, paper.get(v_init, '-')))} | {delayed} "
-            f"| {_operations(row)} |"
-        )
+        paper = " / ".join(map(str, network.paper.get(v_init, "-")))
+        lines.append(f"| {v_init} | {row['accuracy']:.2%} | {ours} | {paper} | {delayed} | {_operations(row)} |")
     return "\n".join(lines)
 
 
@@ -128,15 +130,19 @@ def _best_delay(latencies: list[int | None]) -> str:
     return f"{min(reached)[0]} ({min(reached)[1]})" if reached else "never"
 
 
-def error_table(results: dict[str, Any]) -> str:
-    """Return the summed squared error of the output layer, layer-wise and for the best global value."""
-    lines = ["| images | layer-wise | refined | best global (its v_init) | global 0.0 |", "|---|---|---|---|---|"]
+def error_table(results: dict[str, Any], network: params.Network) -> str:
+    """Return the summed squared error of the output layer, tuned and for the best global value."""
+    tuned = _tuned(network)
+    lines = [
+        f"| images | {' | '.join(tuned)} | best global (its v_init) | global 0.0 |",
+        "|---" * (len(tuned) + 3) + "|",
+    ]
     for which in ("training", "test"):
         rows = results[f"squared_error_{which}"]
-        sums = {v: rows[str(v)]["sum"] for v in params.GLOBAL_FINE}
+        sums = {v: rows[str(v)]["sum"] for v in network.global_fine}
         best = min(sums, key=sums.__getitem__)
-        tuned = " | ".join(f"{rows[name]['sum']:.4f}" for name in (params.LAYERWISE, params.REFINED))
-        lines.append(f"| {which} | {tuned} | {sums[best]:.4f} ({best}) | {sums[0.0]:.4f} |")
+        ours = " | ".join(f"{rows[name]['sum']:.4f}" for name in tuned)
+        lines.append(f"| {which} | {ours} | {sums[best]:.4f} ({best}) | {sums[0.0]:.4f} |")
     return "\n".join(lines)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,9 @@ from typing import Any
 import numpy as np
 
 from brianconv import datasets
-from brianconv.analysis.metrics import summarize, versions
+from brianconv.analysis.metrics import summarize
 from brianconv.conversion.weights import load_model
 from brianconv.decisions import delayed_scores
-from brianconv.files import write_json
 from brianconv.recording import LATENCY_SHARES, Recording
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import convert
@@ -29,6 +27,7 @@ from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.pcmp import tune_pcmp
 from brianconv.tuning.refinement import output_error, refine_pcmp
 from studies.pcmp import params
+from studies.stored import Stored
 
 FOLDER = Path(__file__).parent
 Tuned = dict[str, dict[str, float]]
@@ -58,36 +57,28 @@ class Study:
         self.training = datasets.load(self.network.data, "train", data_root).head(self.network.n_calibration)
         self.test = datasets.load(self.network.data, "test", data_root).head(self.network.n_test)
         model, _ = load_model(self.network.model)
-        self.spiking = convert(model, self.training.images, normalization=params.NORMALIZATION)
+        self.spiking = convert(model, self.training.images, normalization=self.network.normalization)
         self.simulation = Simulation(self.spiking, "standalone", dtype=params.DTYPE)
-        self.results = self._previous()
+        self.stored = Stored(RESULTS, name, self.network, leave_out=("paper",))
+        self.results = self.stored.results
 
     def run(self) -> None:
         tuned = {params.LAYERWISE: self._tuned()}
         for images in ("training", "test"):
-            for v_init in (params.LAYERWISE, *params.GLOBAL_FINE):
+            for v_init in (params.LAYERWISE, *self.network.global_fine):
                 self._row(f"squared_error_{images}", str(v_init), partial(self._errors, images, tuned))
-        tuned[params.REFINED] = self._refined()
-        for images in ("training", "test"):
-            self._row(f"squared_error_{images}", params.REFINED, partial(self._errors, images, tuned))
-        for v_init in (params.LAYERWISE, params.REFINED, *params.GLOBAL_COARSE):
+        if self.network.refine:
+            tuned[params.REFINED] = self._refined()
+            for images in ("training", "test"):
+                self._row(f"squared_error_{images}", params.REFINED, partial(self._errors, images, tuned))
+        for v_init in (*tuned, *self.network.global_coarse):
             self._row("latency", v_init, partial(self._latency, tuned))
-
-    def _previous(self) -> dict[str, Any]:
-        settings = {field: value for field, value in dataclasses.asdict(self.network).items() if field != "paper"}
-        settings = json.loads(json.dumps(settings, default=list))
-        stored = json.loads(RESULTS.read_text()).get(self.name) if RESULTS.exists() else None
-        return stored if stored and stored["settings"] == settings else {"settings": settings, "versions": versions()}
-
-    def _save(self) -> None:
-        content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        write_json(RESULTS, content | {self.name: self.results})
 
     def _row(self, kind: str, key: str, compute: Any) -> None:
         rows = self.results.setdefault(kind, {})
         if key not in rows:
             rows[key] = compute(key)
-            self._save()
+            self.stored.save()
             print(f"{self.name}: {kind} of v_init {key}", flush=True)
 
     def _tuned(self) -> dict[str, float]:
@@ -100,7 +91,7 @@ class Study:
                 "curves": found.curves,
                 "seconds": round(time.perf_counter() - start, 1),
             }
-            self._save()
+            self.stored.save()
             state.unlink()
         print(f"{self.name}: {self.results['tuned']['v_init']}", flush=True)
         return self.results["tuned"]["v_init"]
@@ -111,7 +102,7 @@ class Study:
             start, state = time.perf_counter(), FOLDER / f".{self.name}.refinement.json"
             layerwise = self.results["tuned"]["v_init"]
             rows = self.results["squared_error_training"]
-            best = min(params.GLOBAL_FINE, key=lambda v: rows[str(v)]["sum"])
+            best = min(self.network.global_fine, key=lambda v: rows[str(v)]["sum"])
             training = self.training.images[: self.network.n_tuning]
             about = {"settings": self.results["settings"], "layerwise": layerwise}
             found = refine_pcmp(
@@ -124,7 +115,7 @@ class Study:
                 "n_tried": len(found.tried),
                 "seconds": round(time.perf_counter() - start, 1),
             }
-            self._save()
+            self.stored.save()
             state.unlink()
         print(f"{self.name}: refined {self.results['refined']['v_init']}", flush=True)
         return self.results["refined"]["v_init"]
@@ -140,7 +131,7 @@ class Study:
         recording = self._simulated(images, params.ERROR_STEPS, v_init, tuned)
         activation = np.maximum(recording.ann_scores, 0.0)[:, None]
         by_step = ((recording.scores - activation) ** 2).mean(axis=(0, 2))
-        kept = v_init in (params.LAYERWISE, params.REFINED, *params.GLOBAL_COARSE)
+        kept = v_init in (params.LAYERWISE, params.REFINED, *self.network.global_coarse)
         return {"sum": output_error(recording)} | ({"by_step": by_step.round(7).tolist()} if kept else {})
 
     def _latency(self, tuned: Tuned, v_init: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ NETWORKS = {
     "vgg6": Network(
         "models/datta2021.py:vgg6",
         "cifar10",
-        Schedule(epochs=8, batch_size=64, decay_every=6, bf16=True),
+        Schedule(epochs=5, batch_size=64, decay_every=4, bf16=True),
         n_converted=500,
         paper=(90.22, 89.98, 88.89),
     ),

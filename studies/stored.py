@@ -1,0 +1,36 @@
+"""Results of a study's networks in one JSON file, so that a run that was stopped goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from brianconv.analysis.metrics import versions
+from brianconv.files import write_json
+
+
+class Stored:
+    """What was found for one network; begins anew if its settings have changed.
+
+    Attributes
+    ----------
+    results : dict
+        With `settings` and `versions` from the start.
+    """
+
+    def __init__(self, path: Path, name: str, network: Any, leave_out: tuple[str, ...] = ()) -> None:
+        self.path, self.name = path, name
+        fields = {field: value for field, value in dataclasses.asdict(network).items() if field not in leave_out}
+        settings = json.loads(json.dumps(fields, default=list))
+        stored = self._all().get(name)
+        fresh = {"settings": settings, "versions": versions()}
+        self.results: dict[str, Any] = stored if stored and stored["settings"] == settings else fresh
+
+    def _all(self) -> dict[str, Any]:
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def save(self) -> None:
+        """Write the results beside those of the other networks."""
+        write_json(self.path, self._all() | {self.name: self.results})

@@ -112,7 +112,7 @@ def delayed_scores(scores: np.ndarray, delay: int) -> np.ndarray:
 
 def check_theta(theta: float, n_classes: int) -> None:
     """Raise an error unless early decision with this threshold makes sense."""
-    if not theta > 0:
-        raise ParameterError(f"theta is {theta:g}; the threshold of early decision is a positive number")
+    if isinstance(theta, (str, bool)) or not theta > 0:
+        raise ParameterError(f"theta is {theta!r}; the threshold of early decision is a positive number")
     if n_classes < 2:
         raise ShapeError("early decision compares the two highest scores: the output must have at least two classes")

@@ -264,7 +264,12 @@ class Recording:
 
     @classmethod
     def load(cls, folder: str | Path) -> Recording:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; raise DataError if the folder does not hold a recording."""
+        missing = [name for name in ("recording.json", "recording.npz") if not (Path(folder) / name).is_file()]
+        if missing:
+            raise DataError(
+                f"{str(folder)!r} holds no recording: {' and '.join(missing)} of Recording.save are missing"
+            )
         about = json.loads((Path(folder) / "recording.json").read_text())
         with np.load(Path(folder) / "recording.npz", allow_pickle=False) as arrays:
             return cls(

@@ -38,6 +38,16 @@ def test_traces_start_at_v_init_and_mark_each_spike(numpy_target, small_spiking,
     np.testing.assert_array_equal(threshold_of(traced, small_spiking, layer, neuron), np.ones(20))
 
 
+def test_traces_of_neurons_that_fire_come_first(numpy_target, small_spiking, small_images):
+    layer = "layer_0"
+    traced = simulate(small_spiking, small_images, 20, record_spikes=[layer], record_potentials=[layer])
+    fired = traced.spikes_of(layer).of_image(0).neuron
+    silent = np.setdiff1d(traced.potentials[layer].neurons, fired)
+    assert len(silent), "this network was to have silent neurons"
+    labels = [axes.get_ylabel() for axes in plot_potentials(traced, small_spiking, layer).axes]
+    assert [label.split("\n")[0] for label in labels] == [f"neuron {n}" for n in np.unique(fired)[:3]]
+
+
 def threshold_of(traced, spiking, layer, neuron):
     patches = plot_potentials(traced, spiking, layer, [neuron]).axes[0].patches
     return next(patch.get_data().values for patch in patches if patch.get_label() == "threshold")

@@ -75,6 +75,8 @@ def test_saved_and_loaded_are_equal(tmp_path):
 
 
 def test_refusals(tmp_path):
+    with pytest.raises(DataError, match=r"holds no recording: recording\.json and recording\.npz"):
+        Recording.load(tmp_path / "nothing")
     with pytest.raises(DataError, match=r"labels have shape \(3,\); there must be 2"):
         recording().accuracy(np.zeros(3))
     with pytest.raises(UnknownLayerError, match="'input' were not recorded; recorded are: fc"):

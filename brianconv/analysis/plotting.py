@@ -115,7 +115,7 @@ def plot_potentials(
         Tells how the neurons are reset.
     layer : str
     neurons : sequence of int, optional
-        In torch's flat order; the first three recorded ones otherwise.
+        In torch's flat order; the first three recorded ones otherwise, those that fire before those that do not.
     image : int
     """
     if layer not in recording.potentials:
@@ -123,7 +123,7 @@ def plot_potentials(
         raise UnknownLayerError(f"the potentials of {layer!r} were not recorded; recorded are: {recorded}")
     _check_images(recording, [image])
     potentials, spikes = recording.potentials[layer], recording.spikes_of(layer).of_image(image)
-    columns = _columns(potentials.neurons, neurons, layer)
+    columns = _columns(potentials.neurons, neurons, layer, spikes.neuron)
     values = _values(recording, spiking, layer)
     starts_there = "v = v_init" in (line.strip() for line in spiking.neurons[layer].on_image.splitlines())
     start = values["v_init"] if starts_there else None
@@ -176,9 +176,10 @@ def _drop(spiking: SpikingNetwork, layer: str, threshold: np.ndarray) -> np.ndar
     return threshold if "v -=" in reset else np.zeros_like(threshold)
 
 
-def _columns(recorded: np.ndarray, neurons: Sequence[int] | None, layer: str) -> list[int]:
+def _columns(recorded: np.ndarray, neurons: Sequence[int] | None, layer: str, firing: np.ndarray) -> list[int]:
     if neurons is None:
-        return list(range(min(3, len(recorded))))
+        silent = ~np.isin(recorded, firing)
+        return sorted(np.argsort(silent, kind="stable")[:3].tolist())
     missing = [n for n in neurons if n not in recorded]
     if missing:
         raise DataError(f"the potential of neuron {missing[0]} of {layer!r} was not recorded")

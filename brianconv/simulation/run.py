@@ -266,8 +266,10 @@ def checked_settings(
 
 
 def _check_jobs(jobs: int, mode: str) -> None:
-    if jobs < 1 or (jobs > 1 and mode == "runtime"):
-        raise ParameterError(f"jobs is {jobs}; it is 1 or more, and more than 1 in standalone mode only")
+    if not isinstance(jobs, int) or jobs < 1 or (jobs > 1 and mode == "runtime"):
+        raise ParameterError(
+            f"jobs is {jobs!r}; it is a whole number, 1 or more, and more than 1 in standalone mode only"
+        )
 
 
 def _run_network(

@@ -9,7 +9,7 @@ import numpy as np
 
 from brianconv.conversion.graph import INPUT
 from brianconv.reference import ReferenceRun, simulate_reference
-from brianconv.simulation.run import simulate
+from brianconv.simulation.run import checked_settings, simulate
 from brianconv.spiking import SpikingNetwork
 
 
@@ -98,7 +98,7 @@ def verify(
     Verification
         With the earliest difference: by image, then step, then layer in order of depth, then neuron.
     """
-    n_steps = n_steps or spiking.default_steps
+    n_steps = checked_settings(spiking, np.asarray(images), n_steps, 0, 0, None).n_steps
     reference = simulate_reference(spiking, images, n_steps, dtype)
     recording = simulate(
         spiking, images, n_steps, mode=mode, synapses=synapses, dtype=dtype, record_spikes=list(spiking.populations)

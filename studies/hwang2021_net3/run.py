@@ -71,7 +71,7 @@ def _previous() -> dict[str, Any]:
 def _tuned(spiking: SpikingNetwork, training: np.ndarray, results: dict[str, Any]) -> dict[str, float]:
     """Return the pre-charge of each layer (Eq. 6, Algorithm 1)."""
     if "tuned" not in results:
-        start, state = time.perf_counter(), FOLDER / ".tuning.json"
+        start, state = time.perf_counter(), FOLDER / ".pcmp.state.json"
         found = tune_pcmp(spiking, training[: params.N_TUNING], n_steps=params.N_STEPS, state=state, progress=True)
         results["tuned"] = {"v_init": dict(found.v_init), "seconds": round(time.perf_counter() - start, 1)}
         write_json(RESULTS, results)

@@ -1,0 +1,49 @@
+"""Parameters of the study: a row is a network with a code."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network, a code, and what the paper reports.
+
+    Attributes
+    ----------
+    model : str
+    code : str
+    options : mapping
+        Of `convert`.
+    n_steps : int
+    skip : int
+        Steps in which the output does not integrate yet.
+    n_images : int
+        Test images.
+    paper : str
+        The paper's figure, on the published pixels.
+    """
+
+    model: str
+    code: str
+    options: dict[str, Any]
+    n_steps: int
+    skip: int = 0
+    n_images: int = 500
+    paper: str = ""
+
+
+DATA = "cifar10"
+N_CALIBRATION = 1000  # training images
+DTYPE = "float32"
+HWANG, KIM, PARK, DATTA = (f"models/{name}.py" for name in ("hwang2021", "kim2018", "park2020", "datta2021"))
+ROWS = {
+    "Kim's CNN, rate": Row(f"{KIM}:cifar_cnn", "rate", {"v_init": 0.4}, 200),
+    "Kim's CNN, phase": Row(f"{KIM}:cifar_cnn", "phase", {}, 200, paper="no loss after 117 steps"),
+    "ResNet-20, rate": Row(
+        f"{HWANG}:resnet20", "rate", {"v_init": 0.4}, 300, paper="99.9 % of the ANN after 239 steps"
+    ),
+    "ResNet-20, phase": Row(
+        f"{HWANG}:resnet20", "phase", {"percentile": 99.99}, 400, skip=160, paper="no loss after 502 steps"
+    ),
+    "VGG-6, rate": Row(f"{DATTA}:vgg6", "rate", {"encoding": "analog", "percentile": 99.99}, 150),
+}

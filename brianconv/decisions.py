@@ -110,6 +110,26 @@ def delayed_scores(scores: np.ndarray, delay: int) -> np.ndarray:
     return np.maximum(counts - before, 0.0) / np.clip(step - delay, 1, None)
 
 
+def skipped_scores(scores: np.ndarray, skip: int) -> np.ndarray:
+    """Return the scores of an output that accumulates without leak, as if it had been held for some steps.
+
+    Parameters
+    ----------
+    scores : array, shape (n_images, n_steps, n_classes)
+        Potentials of the output, as phase and burst coding record them with ``skip=0``.
+    skip : int
+        Steps whose input does not count. Scores are 0 until then, without the initial potential, which all classes
+        share.
+    """
+    n_steps = scores.shape[1]
+    if not 0 <= skip < n_steps:
+        raise ParameterError(f"skip is {skip}; it must lie in [0, n_steps) = [0, {n_steps})")
+    if skip == 0:
+        return scores
+    later = np.arange(1, n_steps + 1)[:, None] > skip
+    return np.where(later, scores - scores[:, skip - 1 : skip], 0.0)
+
+
 def check_theta(theta: float, n_classes: int) -> None:
     """Raise an error unless early decision with this threshold makes sense."""
     if isinstance(theta, (str, bool)) or not theta > 0:

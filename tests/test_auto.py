@@ -31,7 +31,8 @@ def few(monkeypatch):
     monkeypatch.setattr(auto, "PERCENTILES", (100.0,))
     monkeypatch.setattr(auto, "DELAYS", (0, 2, 5))
     monkeypatch.setitem(auto.GRIDS, "rate", [{"v_init": 0.0}, {"v_init": 0.4}])
-    monkeypatch.setitem(auto.GRIDS, "phase", [{"n_phases": 4, "skip": 4}])
+    monkeypatch.setattr(auto, "PERIODS", (0, 1))
+    monkeypatch.setitem(auto.GRIDS, "phase", [{"n_phases": 4}])
 
 
 @pytest.mark.parametrize("coding", ["rate", "phase"])
@@ -44,7 +45,9 @@ def test_a_setting_gives_what_it_promises(trained, few, numpy_target, coding):
     assert all(setting.accuracy < found.target for setting in cheaper) and len(found.tried) > len(cheaper)
     fixed = next(s for s in found.tried if s.theta is None and s.delay == max(s.delay for s in found.tried))
     early = next(s for s in found.tried if s.theta is not None and s.mean_steps < 16)
-    for setting in (fixed, early):
+    late = [s for s in found.tried if "skip" in s.options]
+    assert bool(late) == (coding == "phase")
+    for setting in (fixed, early, *late[:1], *late[-1:]):
         options = dict(setting.options)
         skip = options.pop("skip", 0)
         spiking = convert(trained, training.images[-200:], coding=coding, **options)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brianconv.decisions import delayed_scores, early_decisions
+from brianconv.decisions import delayed_scores, early_decisions, skipped_scores
 from brianconv.errors import ParameterError, ShapeError
 
 
@@ -54,7 +54,15 @@ def test_delayed_scores_count_later_spikes_only():
     assert np.all(delayed_scores(scores, 2)[0, :2] == 0)
 
 
+def test_skipped_scores_leave_out_what_came_before():
+    scores = np.array([1.0, 3.0, 6.0, 10.0])[None, :, None] * np.array([1.0, 2.0])
+    np.testing.assert_array_equal(skipped_scores(scores, 2)[0], [[0, 0], [0, 0], [3, 6], [7, 14]])
+    np.testing.assert_array_equal(skipped_scores(scores, 0), scores)
+
+
 def test_refusals():
+    with pytest.raises(ParameterError, match=r"skip is 5; it must lie in \[0, n_steps\) = \[0, 5\)"):
+        skipped_scores(np.ones((1, 5, 1)), 5)
     with pytest.raises(ParameterError, match="theta is 0"):
         early_decisions(np.ones((1, 5, 3)), 0.0)
     with pytest.raises(ShapeError, match="at least two classes"):

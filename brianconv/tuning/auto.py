@@ -1,8 +1,8 @@
 """Automatic settings of a code: the cheapest that keeps the accuracy near that of the ANN.
 
 Every combination of a grid of parameters is simulated once with held-out training images. The recording then says what
-any number of steps, any delay and any threshold of early decision would have given, without another simulation. Test
-images are never needed.
+any number of steps, any delay or skipped step and any threshold of early decision would have given, without another
+simulation. Test images are never needed.
 """
 
 from __future__ import annotations
@@ -15,28 +15,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv.coding import find_scheme
+from brianconv.conversion.graph import INPUT
 from brianconv.datasets.dataset import Dataset
-from brianconv.decisions import delayed_scores, early_decisions
+from brianconv.decisions import delayed_scores, early_decisions, skipped_scores
 from brianconv.errors import DataError, ParameterError
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
-from brianconv.spiking import convert
+from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from torch import nn
 
 Options = dict[str, Any]
-PERCENTILES = (100.0, 99.9, 99.0)
+PERCENTILES = (100.0, 99.99, 99.9, 99.0)
 THETAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 DELAYS = (0, 2, 5, 10, 20, 40)
 GRIDS: dict[str, list[Options]] = {
     "rate": [{"v_init": v} for v in (0.0, 0.2, 0.3, 0.4, 0.5)],
     "analog": [{"v_init": v} for v in (0.0, 0.2, 0.3, 0.4, 0.5)],
-    "phase": [{"n_phases": k, "skip": skip} for k in (4, 6, 8) for skip in (0, k, 2 * k)],
-    "burst": [{"skip": skip} for skip in (0, 5, 10)],
+    "phase": [{"n_phases": k} for k in (4, 6, 8)],
     "ttfs": [{"window": t, "start": start} for t in (10, 20, 40) for start in (0, t // 2)],
 }
+ACCUMULATING = ("phase", "burst")  # codes whose output adds up its input without leak, and may begin later
+PERIODS = (0, 1, 2, 5, 10, 20)  # that it leaves out
+PERIOD = 5  # steps, of a code without phases
 
 
 @dataclass(frozen=True)
@@ -167,12 +170,27 @@ def _tried(
     skip = options.get("skip", 0)
     recording = simulate(spiking, held_out.images, steps, skip=skip, **simulation)
     target = recording.ann_accuracy(held_out.labels) - within
-    delays = [delay for delay in DELAYS if delay < steps] if spiking.scheme.readout.fires else [0]
-    settings = [*_by_steps(recording, held_out.labels, target, delays), *_by_theta(recording, held_out.labels, skip)]
+    settings: list[Setting] = []
+    for later in _skips(spiking, options, steps):
+        scores = skipped_scores(recording.scores, later) if later else recording.scores
+        seen = replace(recording, scores=scores)
+        delays = [delay for delay in DELAYS if delay < steps] if spiking.scheme.readout.fires else [0]
+        found = [*_by_steps(seen, held_out.labels, target, delays), *_by_theta(seen, held_out.labels, later or skip)]
+        shown = {**options, "skip": later} if later else options
+        settings += [replace(setting, options=shown) for setting in found]
     return {
         "ann_accuracy": recording.ann_accuracy(held_out.labels),
-        "settings": [asdict(replace(setting, options=options)) for setting in settings],
+        "settings": [asdict(setting) for setting in settings],
     }
+
+
+def _skips(spiking: SpikingNetwork, options: Options, n_steps: int) -> list[int]:
+    """Return after how many steps the output may begin, as far as one recording can tell."""
+    leaky = spiking.output in spiking.membranes
+    if "skip" in options or leaky or spiking.scheme.name not in ACCUMULATING or spiking.scheme.readout.fires:
+        return [0]
+    period = int(spiking.parameters.get("n_phases", {}).get(INPUT, PERIOD))
+    return [k * period for k in PERIODS if k * period < n_steps]
 
 
 def _by_steps(recording: Recording, labels: np.ndarray, target: float, delays: Sequence[int]) -> Iterator[Setting]:

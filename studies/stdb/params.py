@@ -24,6 +24,7 @@ class Network:
     data: str
     schedule: Schedule
     n_converted: int
+    variants: Schedule
     paper: tuple[float, float, float] | None = None
 
 
@@ -44,12 +45,14 @@ NETWORKS = {
         "mnist",
         Schedule(epochs=8, batch_size=64, learning_rate=1e-3, decay_every=5, bf16=True),
         n_converted=1000,
+        variants=Schedule(epochs=3, batch_size=64, learning_rate=1e-3, decay_every=2, bf16=True),
     ),
     "vgg6": Network(
         "models/datta2021.py:vgg6",
         "cifar10",
         Schedule(epochs=5, batch_size=64, decay_every=4, bf16=True),
         n_converted=500,
+        variants=Schedule(epochs=2, batch_size=64, decay_every=2, bf16=True),
         paper=(90.22, 89.98, 88.89),
     ),
 }
@@ -69,4 +72,3 @@ VARIANTS = {
 }
 # of the variants, all from the same converted network
 VARIANT_IMAGES = 12_000
-VARIANT_SCHEDULE = Schedule(epochs=3, batch_size=64, learning_rate=1e-3, decay_every=2, bf16=True)

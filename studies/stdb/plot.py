@@ -23,7 +23,7 @@ def main() -> None:
     networks = json.loads((FOLDER / "results.json").read_text())["networks"]
     for name, results in networks.items():
         print(f"{name}\n\n{accuracy_table(name, results)}\n\n{variant_table(results.get('variants', {}))}\n")
-        if "variants" in results:
+        if set(DRAWN) <= set(results.get("variants", {})):
             with plt.rc_context(STYLE):
                 _draw(name, results["variants"])
 
@@ -67,8 +67,8 @@ def _hidden(row: dict[str, Any]) -> list[float]:
 
 def _draw(name: str, variants: dict[str, Any]) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    drawn = {title: variants[title] for title in DRAWN if title in variants}
-    for k, ((title, row), colour) in enumerate(zip(drawn.items(), COLOURS, strict=False)):
+    drawn = {title: variants[title] for title in DRAWN}
+    for k, ((title, row), colour) in enumerate(zip(drawn.items(), COLOURS, strict=True)):
         layers = list(row["spikes_per_neuron"])[1:-1]
         left.bar(np.arange(len(layers)) + 0.2 * (k - 1.5), _hidden(row), 0.2, label=title, color=colour)
         left.set_xticks(range(len(layers)), layers)
@@ -76,7 +76,7 @@ def _draw(name: str, variants: dict[str, Any]) -> None:
     left.set_ylim(top=1.5 * max(max(_hidden(row)) for row in drawn.values()))
     left.legend(ncols=2, fontsize="small")
     gains = [row["snn_energy_nj"] / row["ann_energy_nj"] for row in drawn.values()]
-    right.barh(list(drawn), gains, color=COLOURS[: len(drawn)])
+    right.barh(list(drawn), gains, color=COLOURS)
     right.set(xlabel="compute energy, ANN = 1")
     write_atomically(FOLDER / f"{name}.png", figure.savefig)
 

@@ -1,6 +1,6 @@
 """Train spiking networks of five steps, and compare their accuracy, spikes and energy with the network before.
 
-    python -m studies.stdb.run NETWORK --data-root DIR [--weights FILE] [--jobs 2] [--part PART]
+    python -m studies.stdb.run NETWORK --data-root DIR [--weights FILE] [--jobs 2] [--part PART] [--variant TITLE]
 
 PART is ann, converted, trained or variants; all of them otherwise.
 Writes results.json after every part and keeps a checkpoint of every training; the same command goes on where it was
@@ -50,6 +50,7 @@ class Setup:
     mean: list[float]
     std: list[float]
     jobs: int
+    variants: list[str]
 
     def converted(self, coding: str, **options: Any) -> SpikingNetwork:
         return convert(self.model, self.training.images[: params.N_CALIBRATION], coding=coding, **options)
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--weights", help="of the network before conversion (default: those of models/weights)")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--part", choices=PARTS, action="append", help="this part only; may be repeated")
+    parser.add_argument("--variant", choices=params.VARIANTS, action="append", help="of the variants this one only")
     arguments = parser.parse_args()
     setup = _setup(arguments)
     for part in arguments.part or PARTS:
@@ -74,13 +76,13 @@ def main() -> None:
 
 
 def _setup(arguments: argparse.Namespace) -> Setup:
-    network = params.NETWORKS[arguments.network]
+    network, variants = params.NETWORKS[arguments.network], arguments.variant or list(params.VARIANTS)
     model, weights = load_model(network.model, arguments.weights)
     mean, std = image_statistics(weights)
     training, test = (
         datasets.load(network.data, split, arguments.data_root).standardized(mean, std) for split in ("train", "test")
     )
-    return Setup(arguments.network, network, model, training, test, mean, std, arguments.jobs)
+    return Setup(arguments.network, network, model, training, test, mean, std, arguments.jobs, variants)
 
 
 def _results(name: str) -> dict[str, Any]:
@@ -122,11 +124,12 @@ def _trained(setup: Setup) -> None:
 
 def _variants(setup: Setup) -> None:
     done = _results(setup.name).get("variants", {})
-    for title, variant in params.VARIANTS.items():
+    for title in setup.variants:
         if title not in done:
+            variant = params.VARIANTS[title]
             spiking = setup.converted("hybrid", **variant.options)
             stem = f"{setup.name}_{''.join(c if c.isalnum() else '_' for c in title)}"
-            network, history = _train(setup, spiking, params.VARIANT_SCHEDULE, stem, params.VARIANT_IMAGES, variant)
+            network, history = _train(setup, spiking, setup.network.variants, stem, params.VARIANT_IMAGES, variant)
             done[title] = history | _compared(setup, network)
             _store(setup.name, "variants", done)
             _checkpoint(stem).unlink(missing_ok=True)

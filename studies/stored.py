@@ -34,3 +34,12 @@ class Stored:
     def save(self) -> None:
         """Write the results beside those of the other networks."""
         write_json(self.path, self._all() | {self.name: self.results})
+
+
+def rounded(curves: Any, digits: int = 4) -> Any:
+    """Return numbers in lists with a few significant digits, which is what a picture needs."""
+    if isinstance(curves, dict):
+        return {key: rounded(value, digits) for key, value in curves.items()}
+    if isinstance(curves, list):
+        return [rounded(value, digits) for value in curves]
+    return float(f"{curves:.{digits}g}") if isinstance(curves, float) else curves

@@ -13,7 +13,8 @@ from brianconv.analysis.plotting import CYCLE, STYLE
 from studies.hwang2021_net3 import params
 
 FOLDER = Path(__file__).parent
-LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), "-")
+TOLERANCE = 1e-4  # the errors are stored with six digits
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 def main() -> None:
@@ -52,7 +53,8 @@ def draw_errors(by_v_init: dict[str, dict]) -> plt.Figure:
     """Error to the ANN's output and mean output by step (Figure 7A, B), and operations to the reference error (13C)."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11.5, 3.8), layout="constrained")
     for k, (v_init, result) in enumerate(by_v_init.items()):
-        style = {"color": CYCLE[k % len(CYCLE)], "linestyle": LINES[k], "label": _title(v_init)}
+        colour = "black" if v_init == params.LAYERWISE else CYCLE[k]
+        style = {"color": colour, "linestyle": LINES[k], "label": _title(v_init)}
         steps = np.arange(1, len(result["mean_output_by_step"]) + 1)
         left.semilogy(steps, result["error_to_ann_by_step"], **style)
         middle.plot(steps, result["mean_output_by_step"], **style)
@@ -90,7 +92,7 @@ def reach(result: dict[str, Any], error: float) -> tuple[tuple[int, int] | None,
     """Return (step, delay) at which an error is reached, without delay and with the best one; None for never."""
     found = []
     for delay, by_step in result["error_to_ann_by_delay"].items():
-        below = np.flatnonzero(np.asarray(by_step) <= error)
+        below = np.flatnonzero(np.asarray(by_step) <= error * (1 + TOLERANCE))
         if below.size:
             found.append((int(below[0]) + 1, int(delay)))
     return next((pair for pair in found if pair[1] == 0), None), min(found, default=None)

@@ -29,9 +29,11 @@ from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.pcmp import tune_pcmp
 from studies.hwang2021_net3 import params
 from studies.hwang2021_net3.patches import joined, patches
+from studies.stored import rounded
 
 FOLDER = Path(__file__).parent
 RESULTS, PICTURES = FOLDER / "results.json", FOLDER / "pictures.npz"
+DIGITS = 6
 
 
 def main() -> None:
@@ -52,7 +54,7 @@ def main() -> None:
             continue
         value = tuned if v_init == params.LAYERWISE else float(v_init)
         recording = simulation.run(images, params.N_STEPS, v_init=value, jobs=arguments.jobs, progress=True)
-        results["by_v_init"][v_init] = _measured(recording, images)
+        results["by_v_init"][v_init] = rounded(_measured(recording, images), DIGITS)
         _keep_pictures(v_init, recording, photograph)
         write_json(RESULTS, results)
         print(f"v_init {v_init}: {results['by_v_init'][v_init]['error_to_ann_by_step'][-1]:.3g}", flush=True)
@@ -102,8 +104,8 @@ def _delayed_error(recording: Recording, delay: int) -> list[float]:
 
 
 def _keep_pictures(v_init: str, recording: Recording, photograph: np.ndarray) -> None:
-    """Add the restored pictures of some steps to pictures.npz, in 8 bits."""
-    if v_init not in (*params.SHOWN_V_INIT, params.LAYERWISE):
+    """Add the restored pictures of some steps to pictures.npz, in 8 bits and at half the size."""
+    if v_init not in params.SHOWN_V_INIT:
         return
     n_columns = photograph.shape[1] // params.PATCH
     kept = dict(np.load(PICTURES)) if PICTURES.exists() else {}
@@ -113,7 +115,13 @@ def _keep_pictures(v_init: str, recording: Recording, photograph: np.ndarray) ->
 
 
 def _pixels(picture: np.ndarray) -> np.ndarray:
-    return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+    return halved((np.clip(picture, 0, 1) * 255).round().astype(np.uint8))
+
+
+def halved(pixels: np.ndarray) -> np.ndarray:
+    """Average squares of four pixels."""
+    rows, columns, channels = pixels.shape
+    return pixels.reshape(rows // 2, 2, columns // 2, 2, channels).mean(axis=(1, 3)).round().astype(np.uint8)
 
 
 if __name__ == "__main__":

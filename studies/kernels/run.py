@@ -19,7 +19,7 @@ from brianconv.simulation.run import Simulation
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.kernels import Descent, tune_kernels
 from studies.kernels import params
-from studies.stored import Stored
+from studies.stored import Stored, rounded
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
@@ -82,7 +82,7 @@ class Study:
         seconds = round(time.perf_counter() - start, 1)
         self.results["tuned"][str(tau)] = {
             "settings": found.settings,
-            "curves": _rounded(found.curves),
+            "curves": rounded(found.curves),
             "seconds": seconds,
         }
         self.stored.save()
@@ -121,13 +121,6 @@ class Study:
         self.results["rows"][title] = row
         self.stored.save()
         print(f"{self.name}: {title}: accuracy {summary['accuracy']:.2%}", flush=True)
-
-
-def _rounded(curves: dict[str, Any]) -> dict[str, Any]:
-    """Return curves with four significant digits, which is what a picture needs."""
-    if isinstance(curves, dict):
-        return {key: _rounded(value) for key, value in curves.items()}
-    return [float(f"{value:.4g}") for value in curves] if isinstance(curves, list) else curves
 
 
 if __name__ == "__main__":

@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brianconv import datasets
-from brianconv.errors import DataError, ParameterError
+from brianconv.coding import find_scheme
+from brianconv.errors import NoTrainingImagesError, ParameterError
 
 if TYPE_CHECKING:
     from torch import nn
 
 N_CALIBRATION = 1000
+LARGEST_SEED = 2**31 - 1
+ELSEWHERE = {
+    "coding": "it is chosen with --coding",
+    "model": "it is the first argument",
+    "calibration_images": "calibration=N takes N training images",
+    "input_shape": "the shape of an image is that of the data",
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,7 @@ def load_training_images(parsed: argparse.Namespace, n_images: int | None) -> da
     """Load the first training images; those of a file without any are the images that it has."""
     try:
         return datasets.load(parsed.data, "train", parsed.data_root).head(n_images)
-    except DataError:
-        if not parsed.data.endswith(".npz"):
-            raise
+    except NoTrainingImagesError:
         count = "" if n_images is None else f"first {n_images} "
         print(f"{parsed.data} has no train_images: its {count}images serve in their place", flush=True)
         return datasets.load(parsed.data, "test").head(n_images)
@@ -77,6 +83,7 @@ def run_command(parsed: argparse.Namespace, *options: str, weights: Path | None 
     words = ["brianconv", "run", parsed.model]
     for name, value in (("weights", weights or parsed.weights), ("data", parsed.data), ("data-root", parsed.data_root)):
         words += [f"--{name}", str(value)] if value else []
+    words += ["--seed", str(parsed.seed)] if parsed.seed else []
     return shlex.join([*words, "--coding", parsed.coding, *options])
 
 
@@ -97,7 +104,27 @@ def read_settings(given: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ParameterError(f"--set {argument!r} is not KEY=VALUE or @FILE")
         settings[key] = _value(value)
+    for key, reason in ELSEWHERE.items():
+        if key in settings:
+            raise ParameterError(f"--set {key}: {reason}")
     return settings
+
+
+def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """Pass the seed on to the code, if it or its input encoding draws random numbers."""
+    scheme = find_scheme(parsed.coding)
+    if "encoding" in settings:
+        scheme = scheme.with_encoding(settings["encoding"])
+    if "seed" in scheme.all_parameters:
+        settings.setdefault("seed", parsed.seed)
+
+
+def seed(text: str) -> int:
+    """Read a seed."""
+    number = int(text)
+    if not 0 <= number <= LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{number} is not a seed: it lies in [0, {LARGEST_SEED}]")
+    return number
 
 
 def take_whole(settings: dict[str, Any], key: str, default: int, lowest: int) -> int:

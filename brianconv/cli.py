@@ -12,8 +12,17 @@ from typing import Any
 import matplotlib
 
 from brianconv import datasets
-from brianconv.arguments import Trained, load_trained, load_training_images, read_settings, take_calibration, take_whole
-from brianconv.coding import SCHEMES, describe_code, find_scheme
+from brianconv.arguments import (
+    Trained,
+    add_seed,
+    load_trained,
+    load_training_images,
+    read_settings,
+    seed,
+    take_calibration,
+    take_whole,
+)
+from brianconv.coding import SCHEMES, describe_code
 from brianconv.errors import BrianconvError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork, convert
@@ -91,7 +100,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", metavar="FILE", help=".safetensors or state dict; default: beside the model")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of models that are made at random, and of Poisson input"
+        "--seed", type=seed, default=0, metavar="N", help="of models that are made at random, and of Poisson input"
     )
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings",
@@ -145,6 +154,8 @@ def _codes(parsed: argparse.Namespace) -> None:
 def _bench(parsed: argparse.Namespace) -> None:
     from brianconv.bench.report import run_bench
 
+    if not parsed.model and (parsed.weights or parsed.data != "mnist"):
+        raise ParameterError("--weights and --data belong to a --model: name it, or leave them out")
     run_bench(parsed.out, parsed.quick, parsed.model, parsed.weights, parsed.data, parsed.data_root)
 
 
@@ -159,6 +170,7 @@ class _Converted:
 
 def _run(parsed: argparse.Namespace) -> None:
     from brianconv.analysis.metrics import summarize, table
+    from brianconv.recording import check_labels
     from brianconv.simulation.run import checked_settings, simulate
 
     folder = writable_folder(parsed.out)
@@ -169,6 +181,8 @@ def _run(parsed: argparse.Namespace) -> None:
         print(f"{parsed.data}: {note}", flush=True)
     run = {"delay": parsed.delay, "skip": converted.skip, "theta": parsed.early_decision}
     checked_settings(converted.spiking, test.images, converted.n_steps, **run)
+    if len(converted.spiking.graph.output.shape) == 1:
+        check_labels(test.labels, len(test), converted.spiking.n_classes)
     recording = simulate(
         converted.spiking,
         test.images,
@@ -181,6 +195,7 @@ def _run(parsed: argparse.Namespace) -> None:
         progress=True,
         **run,
     )
+    recording.save(folder)
     summary = summarize(recording, test.labels)
     summary["timing"] = {"convert_s": converted.convert_s, **summary["timing"]}
     about = {
@@ -189,7 +204,6 @@ def _run(parsed: argparse.Namespace) -> None:
         "coding": parsed.coding,
         "coding_parameters": _shown_parameters(converted.spiking, parsed, converted.skip),
     }
-    recording.save(folder)
     write_json(folder / "result.json", about | summary)
     print(table({parsed.mode: summary}))
     if parsed.early_decision is not None:
@@ -212,10 +226,10 @@ def _tune(parsed: argparse.Namespace) -> None:
 
 def _export(parsed: argparse.Namespace) -> None:
     from brianconv.simulation.export import export_program
-    from brianconv.simulation.network import Settings
+    from brianconv.simulation.run import checked_run
 
     converted = _converted(parsed)
-    settings = Settings(converted.n_steps, parsed.delay, converted.skip, parsed.early_decision)
+    settings = checked_run(converted.spiking, converted.n_steps, parsed.delay, converted.skip, parsed.early_decision)
     folder = export_program(converted.spiking, parsed.out, settings, synapses=parsed.synapses, dtype=parsed.dtype)
     print(f"the C++ project is in {folder}; its README.md says how to build and run it")
 
@@ -227,10 +241,7 @@ def _converted(parsed: argparse.Namespace) -> _Converted:
     trained = load_trained(parsed, settings)
     calibration = trained.prepared(load_training_images(parsed, take_calibration(settings)))
     skip = take_whole(settings, "skip", 0, 0)
-    if "input_shape" in settings:
-        raise ParameterError("--set input_shape: the shape of an image is that of the data")
-    if "seed" in find_scheme(parsed.coding).all_parameters:
-        settings.setdefault("seed", parsed.seed)
+    add_seed(parsed, settings)
     spiking = convert(trained.model, calibration.images, coding=parsed.coding, **settings)
     return _Converted(spiking, trained, parsed.steps or spiking.default_steps, skip, time.perf_counter() - start)
 

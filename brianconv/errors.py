@@ -25,6 +25,10 @@ class DataError(BrianconvError, ValueError):
     """Images, labels or weights are missing, empty or contain impossible values."""
 
 
+class NoTrainingImagesError(DataError):
+    """A file of images has none to train or calibrate with."""
+
+
 class UnknownLayerError(BrianconvError, KeyError):
     """A layer was asked for by a name that the network does not have."""
 

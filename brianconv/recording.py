@@ -16,6 +16,19 @@ ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "
 LATENCY_SHARES = ("99.0", "99.5", "99.9")
 
 
+def check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:
+    """Raise DataError unless there is one of the network's classes for each image."""
+    shape = np.shape(labels)
+    if shape != (n_images,):
+        raise DataError(
+            f"labels have shape {shape}; there must be {n_images}, one class number an image: "
+            "use labels.argmax(axis=1) for one-hot labels"
+        )
+    values = np.asarray(labels)
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= n_classes:
+        raise DataError(f"labels must be whole numbers from 0 to {n_classes - 1}, one of the network's classes each")
+
+
 @dataclass(frozen=True, eq=False)
 class Spikes:
     """Spikes of one population, in the order in which they were fired.
@@ -223,19 +236,9 @@ class Recording:
         return latencies
 
     def _check_labels(self, labels: np.ndarray) -> None:
-        shape = np.shape(labels)
-        if shape != (self.n_images,):
-            raise DataError(
-                f"labels have shape {shape}; there must be {self.n_images}, one class number an image: "
-                "use labels.argmax(axis=1) for one-hot labels"
-            )
         if self.returns_images:
             raise DataError("the network returns images, which have no classes: use mean_squared_error_by_step")
-        values, n_classes = np.asarray(labels), self.scores.shape[2]
-        if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= n_classes:
-            raise DataError(
-                f"labels must be whole numbers from 0 to {n_classes - 1}, one of the network's classes each"
-            )
+        check_labels(labels, self.n_images, self.scores.shape[2])
 
     def save(self, folder: str | Path) -> None:
         """Write `recording.npz` and `recording.json` into a folder, each completely or not at all."""

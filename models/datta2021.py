@@ -1,10 +1,10 @@
 """Networks of Datta et al. (2021), "Training energy-efficient deep spiking neural networks with single-spike hybrid
-input encoding", section VI-A.
+input encoding", section V-A.
 
 No biases and hence no batch normalisation; dropout; average pooling; images with zero mean. The paper names the
-networks without their widths: the convolutions are Simonyan and Zisserman's, the two hidden fully connected layers have
-512 neurons. VGG-6 has three convolutions. The network for MNIST is not the paper's: it is Kim et al.'s CNN under the
-same constraints.
+networks without their layers: the convolutions of VGG-11 and VGG-16 are Simonyan and Zisserman's; those of VGG-6
+(three) and VGG-9, the two hidden fully connected layers of 512 neurons and the shares of dropout are our choice. The
+network for MNIST is not the paper's: it is Kim et al.'s CNN under the same constraints.
 """
 
 from collections import OrderedDict

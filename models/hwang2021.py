@@ -1,6 +1,7 @@
 """Networks of Hwang et al. (2021), Front. Neurosci. 15:629000, section "Network Architecture".
 
-nCm(s) is an n x n convolution with m filters and stride s, nC^T m(s) a transposed one; "same" padding except in Net 1.
+nCm(s) is an n x n convolution with m filters and stride s, nC^T m(s) a transposed one. The paper does not print
+the padding: here it is "same" except in Net 1.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,8 @@
 """Networks of Kim et al. (2018), Neurocomputing 311:373-386, Table 1 and section 6.
 
-All have batch normalisation and max pooling ("2s"). The widths of the residual networks' last stage are He et al.'s
-(64), where the text prints 32 a second time.
+All have batch normalisation, the CNNs max pooling ("2s"), the networks for CIFAR-100 and ResNet-20 global average
+pooling. The widths of the residual networks' last stage are He et al.'s (64), where the text prints 32 a second time;
+shortcuts that change their size are 1 x 1 convolutions with batch normalisation, after the paper's Figure 6.
 """
 
 from collections import OrderedDict
@@ -47,7 +48,7 @@ RESNET20_RECIPE = replace(
     RESNET32_RECIPE, epochs=26, differs="one cycle of 26 epochs; the paper does not give its schedule"
 )
 CIFAR100_RECIPE = replace(
-    RESNET32_RECIPE, data="cifar100", differs="one cycle of 30 epochs; the paper does not give its schedule"
+    RESNET32_RECIPE, data="cifar100", differs="one cycle of 24 epochs; the paper does not give its schedule"
 )
 
 

@@ -66,7 +66,7 @@ def cifar_resnet(depth: int, n_classes: int, block: Callable[..., nn.Module] = R
     """Return He et al.'s (2016, section 4.2) network for 32 x 32 colour images with depth = 6 n + 2 weight layers.
 
     Three stages of n blocks with 16, 32 and 64 channels at 32 x 32, 16 x 16 and 8 x 8; global average pooling; one
-    linear layer.
+    linear layer. Shortcuts that change their size are 1 x 1 convolutions, where He et al. have no parameters.
     """
     layers = OrderedDict(convolution("", 3, 16, 3))
     n_in = 16

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from brianconv.analysis.metrics import versions
 from brianconv.files import write_json
+from models.train import WEIGHTS
 
 
 class Stored:
-    """What was found for one network; begins anew if its settings have changed.
+    """What was found for one network; begins anew if its settings or its weights have changed.
 
     Attributes
     ----------
@@ -23,7 +25,7 @@ class Stored:
     def __init__(self, path: Path, name: str, network: Any, leave_out: tuple[str, ...] = ()) -> None:
         self.path, self.name = path, name
         fields = {field: value for field, value in dataclasses.asdict(network).items() if field not in leave_out}
-        settings = json.loads(json.dumps(fields, default=list))
+        settings = {**json.loads(json.dumps(fields, default=list)), "weights": weights_digest(network)}
         stored = self._all().get(name)
         fresh = {"settings": settings, "versions": versions()}
         self.results: dict[str, Any] = stored if stored and stored["settings"] == settings else fresh
@@ -36,8 +38,15 @@ class Stored:
         write_json(self.path, self._all() | {self.name: self.results})
 
 
+def weights_digest(network: Any) -> str | None:
+    """Return a short text that changes with the stored weights of a network, None if there are none."""
+    file, _, function = getattr(network, "model", "").partition(":")
+    path = WEIGHTS / f"{Path(file).stem}_{function}.safetensors"
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+
+
 def rounded(curves: Any, digits: int = 4) -> Any:
-    """Return numbers in lists with a few significant digits, which is what a picture needs."""
+    """Return numbers, also in lists and mappings, with a few significant digits, as many as a picture needs."""
     if isinstance(curves, dict):
         return {key: rounded(value, digits) for key, value in curves.items()}
     if isinstance(curves, list):

@@ -59,8 +59,14 @@ def test_a_setting_gives_what_it_promises(trained, few, numpy_target, coding):
 
 
 def test_what_is_given_is_not_searched(few):
-    assert auto._combinations("rate", {"v_init": 0.3}) == [{"percentile": 100.0, "v_init": 0.3}]
-    assert auto._combinations("rate", {"normalization": "max"})[0] == {"v_init": 0.0, "normalization": "max"}
+    assert auto.combinations("rate", {"v_init": 0.3}) == [{"percentile": 100.0, "v_init": 0.3}]
+    assert auto.combinations("rate", {"normalization": "max"})[0] == {"v_init": 0.0, "normalization": "max"}
+
+
+def test_settings_without_effect_are_not_searched(trained):
+    assert all("percentile" not in options for options in auto.combinations("hybrid", {}))
+    with pytest.raises(ParameterError, match="follow from its window: leave out --steps"):
+        tune_auto(trained, np.zeros((1, 1, 8, 8)), datasets.load("digits", "train").head(2), "ttfs", n_steps=20)
 
 
 def test_nothing_accurate_enough_is_said(trained, few, numpy_target):

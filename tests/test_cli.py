@@ -121,6 +121,11 @@ def test_run_writes_result_and_recording(model_file, trained, tmp_path, capsys):
         (["--data", "digits", "--set", "calibration=-5"], "1 or more"),
         (["--data", "digits", "--set", "percentile=abc"], "percentile is 'abc'"),
         (["--data", "digits", "--set", "input_shape=3"], "input_shape"),
+        (["--data", "digits", "--set", "coding=phase"], "it is chosen with --coding"),
+        (["--data", "digits", "--set", "model=3"], "it is the first argument"),
+        (["--data", "digits", "--set", "encoding=1,2"], "takes input encoded as current"),
+        (["--data", "digits", "--set", "readout=3"], "is read out by spike_count"),
+        (["--data", "digits", "--coding", "ttfs", "--delay", "3", "--set", "readout=first_spike"], "does not count"),
         (["--data", "digits", "--record", "conv7"], "no layer 'conv7'"),
         (["--data", "digits", "--weights", "none.safetensors"], "do not exist"),
         (["--data", "digits", "--delay", "200"], "delay is 200"),
@@ -133,6 +138,50 @@ def test_run_refuses_bad_input_with_code_2(model_file, tmp_path, capsys, argumen
     captured = capsys.readouterr()
     assert message in captured.err and "Traceback" not in captured.err
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_labels_that_do_not_fit_are_refused_before_the_run(model_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("brianconv.simulation.run.Simulation.__init__", lambda *_, **__: pytest.fail("it was built"))
+    images = np.random.default_rng(0).random((4, 1, 8, 8))
+    np.savez(tmp_path / "data.npz", images=images, labels=np.array([1, 2, 3, 10]))
+    assert main(["run", model_file, "--data", str(tmp_path / "data.npz"), "--out", str(tmp_path / "out")]) == 2
+    assert "labels must be whole numbers from 0 to 9" in capsys.readouterr().err
+
+
+def test_the_seed_reaches_poisson_input_of_other_codes(model_file, tmp_path, numpy_target):
+    scores = []
+    for seed in ("1", "1", "7"):
+        command = ["run", model_file, "--data", "digits", "--images", "2", "--steps", "9", "--mode", "runtime"]
+        assert main([*command, "--set", "encoding=poisson", "--seed", seed, "--out", str(tmp_path)]) == 0
+        with np.load(tmp_path / "recording.npz") as arrays:
+            scores.append(arrays["spike_counts"])
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert np.any(scores[0] != scores[2])
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**40)])
+def test_seeds_that_cannot_be_taken_are_refused(model_file, capsys, seed):
+    with pytest.raises(SystemExit):
+        main(["run", model_file, "--data", "digits", "--seed", seed])
+    assert "is not a seed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--coding", "phase", "--delay", "5"], "use skip=5"),
+        (["--early-decision", "-3"], "theta is -3.0"),
+        (["--early-decision", "nan"], "theta is nan"),
+    ],
+)
+def test_export_refuses_what_run_refuses(model_file, tmp_path, capsys, arguments, message):
+    assert main(["export", model_file, "--data", "digits", *arguments, "--out", str(tmp_path / "cpp")]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "cpp").exists()
+
+
+def test_bench_takes_data_of_a_model_only(capsys, tmp_path):
+    assert main(["bench", "--weights", "w.pt", "--out", str(tmp_path)]) == 2
+    assert "belong to a --model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

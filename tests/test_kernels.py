@@ -153,6 +153,19 @@ def test_other_codes_and_changed_neurons_are_refused(spiking, small_spiking, ima
         tune_kernels(spiking.change_neurons("layer_0", threshold="v > 2"), images)
 
 
+@pytest.mark.parametrize("options", [{"synaptic_delay": 3}, {"tau_m": 20}, {"noise": 0.1}, {"refractory": 2}])
+def test_layers_that_kernels_are_not_tuned_for_are_refused(images, options):
+    other = convert(small_cnn(), images, coding="ttfs", **options)
+    with pytest.raises(ParameterError, match="without delay, leak, rest and noise"):
+        tune_kernels(other, images)
+
+
+def test_a_descent_that_leaves_the_window_is_reported(spiking, images):
+    lost = spiking.with_parameters(tau=0.1, t_d=3.0)
+    with pytest.raises(ParameterError, match="the descent left the window: t_d of"):
+        tune_kernels(lost, images, Descent(n_epochs=3, batch_size=2))
+
+
 def test_pooled_networks_transmit_as_they_are_simulated(numpy_target):
     """Maximum pooling has no kernel: it passes the first spike of each window."""
     torch.manual_seed(2)

@@ -200,6 +200,13 @@ def test_other_codes_and_changed_neurons_are_refused(small_spiking, small_images
         tune_pcmp(small_spiking.change_neurons("layer_0", threshold="v > 2"), small_images)
 
 
+@pytest.mark.parametrize("options", [{"encoding": "analog"}, {"encoding": "poisson"}, {"tau_m": 20}, {"noise": 0.1}])
+def test_neurons_that_pcmp_does_not_simulate_are_refused(small_images, options):
+    other = convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, **options)
+    with pytest.raises(ParameterError, match="without leak, rest and noise whose pixels are constant currents"):
+        tune_pcmp(other, small_images)
+
+
 def test_a_network_whose_input_reaches_two_layers_keeps_its_spikes():
     spiking, images = residual_network()
     first = spiking.graph.layers[0].connections[0]
@@ -213,13 +220,14 @@ def test_a_network_whose_input_reaches_two_layers_keeps_its_spikes():
     np.testing.assert_allclose(found.errors["join"], brute_force(wide, images, "join", FEW, earlier), rtol=1e-9)
 
 
-def test_networks_with_maximum_pooling_are_tuned_around_it():
+@pytest.mark.parametrize("v_threshold", [1.0, 2.0])
+def test_networks_with_maximum_pooling_are_tuned_around_it(v_threshold):
     torch.manual_seed(2)
     model = nn.Sequential(
         nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)
     )
     images = np.random.default_rng(0).random((2, 1, 10, 10))
-    spiking = convert(model, images)
+    spiking = convert(model, images, v_threshold=v_threshold)
     result = tune_pcmp(spiking, images, n_steps=N_STEPS, candidates=(0.0, 0.4), dtype="float64")
     assert list(result.v_init) == ["input", "layer_0", "layer_3", "layer_6"]
     chosen = {name: result.v_init[name] for name in ("input", "layer_0")}

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -359,6 +360,10 @@ def test_training_goes_on_where_it_was_stopped_to_the_same_result(tmp_path):
     other, *_ = digits_network()
     with pytest.raises(ParameterError, match=r"belongs to another training \(schedule\); delete it"):
         train_stdb(other, images[:640], labels[:640], Schedule(epochs=3, batch_size=32), state=state)
+    with pytest.raises(ParameterError, match=r"belongs to another training \(augmentation\)"):
+        train_stdb(other, images[:640], labels[:640], schedule, state=state, augmentation="shift 2")
+    with pytest.raises(ParameterError, match="has 3 epochs already, 2 were asked for"):
+        train_stdb(other, images[:640], labels[:640], replace(schedule, epochs=2), state=state)
     state.write_bytes(b"nonsense")
     with pytest.raises(ParameterError, match="is not the state of a training"):
         train_stdb(other, images[:640], labels[:640], schedule, state=state)
@@ -428,6 +433,23 @@ def test_what_cannot_be_trained_is_refused_with_the_reason():
         small_network(encoding="analog", n_steps=-1)
 
 
+def test_other_kinds_of_dropout_are_refused():
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3, bias=False), nn.ReLU(), nn.Dropout2d(0.2), nn.Flatten(), nn.Linear(72, 3, bias=False)
+    )
+    with pytest.raises(UnsupportedLayerError, match=r"2 \(Dropout2d\) cannot be trained: use nn.Dropout"):
+        refused(model)
+
+
+def test_leaks_that_are_kept_stay_as_they_are():
+    network, *_ = digits_network()
+    for leak in network.leak.values():
+        leak.requires_grad_(False)
+        leak.fill_(1.5)
+    network.confine()
+    assert all(float(leak) == 1.5 for leak in network.leak.values())
+
+
 def test_data_and_schedules_are_checked_before_training():
     network, images = small_network(), dyadic_images(8, SHAPE).astype(np.float32)
     labels = np.arange(8) % 4
@@ -495,5 +517,6 @@ def test_command_writes_what_run_takes(tmp_path, numpy_target, capsys):
     assert cli.main([*run, "--set", f"@{out}", "--mode", "runtime", "--out", str(folder)]) == 0
     result = json.loads((folder / "result.json").read_text())
     assert result["n_steps"] == 6 and result["accuracy"] == pytest.approx(curves["accuracy"][-1], abs=0.021)
-    with pytest.raises(ParameterError, match=r"ends with \.json"):
-        run_stdb(parsed, {}, tmp_path / "trained.txt")
+    parsed.weights = weights
+    with pytest.raises(ParameterError, match="would replace --weights"):
+        run_stdb(parsed, {}, out)

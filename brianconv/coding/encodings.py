@@ -58,7 +58,7 @@ POISSON = InputEncoding(
     neuron=POISSON_PIXEL,
     on_image="",
     parameters={"seed": Parameter(0, 0, 2**31 - 1, "of the random numbers", "", whole=True)},
-    source="Diehl et al. (2015), IJCNN; Kim et al. (2018), section 5, SNN-RC",
+    source="Diehl et al. (2015), IJCNN; Kim et al. (2018), section 3.3, Eq. 5",
 )
 SIGNED_POISSON = replace(POISSON, bounded=False, source="Rathi et al. (2020), for images of zero mean")
 

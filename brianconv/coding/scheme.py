@@ -170,6 +170,11 @@ class Readout:
     more_steps: Callable[[Mapping[str, float]], int] | None = None
     source: str = ""
 
+    @property
+    def can_be_delayed(self) -> bool:
+        """Whether its statements take note of ``delay``."""
+        return bool(re.search(r"\bdelay\b", f"{self.equations} {self.on_spike} {self.evaluate}"))
+
 
 @dataclass(frozen=True)
 class CodingScheme:
@@ -235,7 +240,7 @@ class CodingScheme:
     def with_encoding(self, name: str) -> CodingScheme:
         """Return the code with another of its input encodings; raise ParameterError if it has none of that name."""
         encodings = {encoding.name: encoding for encoding in (self.encoding, *self.other_encodings)}
-        if name not in encodings:
+        if not isinstance(name, str) or name not in encodings:
             raise ParameterError(
                 f"coding {self.name!r} takes input encoded as {', '.join(encodings)}, not as {name!r}: its hidden "
                 f"neurons ({self.neuron.name}) would not understand it"
@@ -245,7 +250,7 @@ class CodingScheme:
     def with_readout(self, name: str) -> CodingScheme:
         """Return the code with another of its readouts; raise ParameterError if it has none of that name."""
         readouts = {readout.name: readout for readout in (self.readout, *self.other_readouts)}
-        if name not in readouts:
+        if not isinstance(name, str) or name not in readouts:
             raise ParameterError(f"coding {self.name!r} is read out by {', '.join(readouts)}, not by {name!r}")
         return replace(self, readout=readouts[name])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brianconv.datasets.dataset import Dataset
-from brianconv.errors import DataError
+from brianconv.errors import DataError, NoTrainingImagesError
 
 
 def load_npz(path: Path, split: str) -> Dataset:
@@ -16,14 +16,17 @@ def load_npz(path: Path, split: str) -> Dataset:
     prefix = "train_" if split == "train" else ""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            missing = [key for key in (f"{prefix}images", f"{prefix}labels") if key not in arrays.files]
-            if missing:
-                raise DataError(f"{str(path)!r} has no array {missing[0]!r}; it has {', '.join(arrays.files)}")
-            images, labels = arrays[f"{prefix}images"], arrays[f"{prefix}labels"]
+            found = {key: arrays[key] for key in (f"{prefix}images", f"{prefix}labels") if key in arrays.files}
+            held = ", ".join(arrays.files)
     except FileNotFoundError as error:
         raise DataError(f"{str(path)!r} does not exist; name an .npz file with `images` and `labels`") from error
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"{str(path)!r} is not a readable .npz file: {error}") from error
+    for key in (f"{prefix}images", f"{prefix}labels"):
+        if key not in found:
+            error = NoTrainingImagesError if key == "train_images" else DataError
+            raise error(f"{str(path)!r} has no array {key!r}; it has {held}")
+    images, labels = found[f"{prefix}images"], found[f"{prefix}labels"]
     if images.ndim not in (2, 4) or labels.ndim != 1 or len(images) != len(labels):
         raise DataError(
             f"{str(path)!r}: images have shape {images.shape} and labels {labels.shape}; needed are "

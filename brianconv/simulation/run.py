@@ -250,6 +250,11 @@ def checked_settings(
 ) -> Settings:
     """Return the settings of a run; raise DataError, ShapeError or ParameterError if something does not fit."""
     check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
+    return checked_run(spiking, n_steps, delay, skip, theta)
+
+
+def checked_run(spiking: SpikingNetwork, n_steps: int | None, delay: int, skip: int, theta: float | None) -> Settings:
+    """Return the settings of a run whose images are not known yet; see `checked_settings`."""
     if theta is not None and len(spiking.graph.output.shape) > 1:
         raise ShapeError(
             f"early decision compares classes, but the output {spiking.output!r} is an image of shape "
@@ -257,6 +262,10 @@ def checked_settings(
         )
     if theta is not None:
         check_theta(theta, spiking.n_classes)
+    if delay and spiking.scheme.readout.fires and not spiking.scheme.readout.can_be_delayed:
+        raise ParameterError(
+            f"delay is {delay}, but readout {spiking.scheme.readout.name!r} does not count spikes: leave delay out"
+        )
     if delay and not spiking.scheme.readout.fires:
         raise ParameterError(
             f"delay is {delay}, but the output of coding {spiking.scheme.name!r} accumulates its potential and has no "

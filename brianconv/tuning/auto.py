@@ -122,31 +122,33 @@ def tune_auto(
     DataError
         If there are no held-out images.
     """
-    combinations = _combinations(coding, dict(options or {}))
+    chosen = combinations(coding, dict(options or {}))
+    if n_steps is not None and find_scheme(coding).schedule is not None:
+        raise ParameterError(f"the steps of coding {coding!r} follow from its window: leave out --steps, or set window")
     if not len(held_out):
         raise DataError("there are no held-out training images to judge settings with")
     if not 0 <= within < 1:
         raise ParameterError(f"within is {within:g}; it is a share of images, 0 or more and below 1")
     found = checkpoint.load() if checkpoint else {}
-    for index, combination in enumerate(combinations):
+    for index, combination in enumerate(chosen):
         if str(index) not in found:
             found[str(index)] = _tried(
                 model, calibration_images, held_out, coding, combination, n_steps, within, simulation
             )
             if checkpoint:
                 checkpoint.save(found)
-        report(f"{index + 1}/{len(combinations)} {_line(combination, found[str(index)])}")
+        report(f"{index + 1}/{len(chosen)} {_line(combination, found[str(index)])}")
     tried = [Setting(**setting) for rows in found.values() for setting in rows["settings"]]
     ann_accuracy = max(rows["ann_accuracy"] for rows in found.values())
     return AutoResult(_cheapest(tried, ann_accuracy - within), tried, ann_accuracy, ann_accuracy - within)
 
 
-def _combinations(coding: str, fixed: Options) -> list[Options]:
+def combinations(coding: str, fixed: Options) -> list[Options]:
     """Return the options of each simulation; what is given is not searched."""
     scheme = find_scheme(coding)
     grid = GRIDS.get(scheme.name, [{}])
     normalizations: list[Options] = [{"percentile": p} for p in PERCENTILES]
-    if "normalization" in fixed or "percentile" in fixed:
+    if scheme.normalization != "percentile" or "normalization" in fixed or "percentile" in fixed:
         normalizations = [{}]
     pairs = itertools.product(normalizations, grid)
     merged = [{**normalization, **parameters, **fixed} for normalization, parameters in pairs]
@@ -170,12 +172,17 @@ def _tried(
     skip = options.get("skip", 0)
     recording = simulate(spiking, held_out.images, steps, skip=skip, **simulation)
     target = recording.ann_accuracy(held_out.labels) - within
+    can_be_delayed = spiking.scheme.readout.can_be_delayed
+    delays = [delay for delay in DELAYS if delay < steps and (can_be_delayed or not delay)]
     settings: list[Setting] = []
     for later in _skips(spiking, options, steps):
         scores = skipped_scores(recording.scores, later) if later else recording.scores
         seen = replace(recording, scores=scores)
-        delays = [delay for delay in DELAYS if delay < steps] if spiking.scheme.readout.fires else [0]
-        found = [*_by_steps(seen, held_out.labels, target, delays), *_by_theta(seen, held_out.labels, later or skip)]
+        begin = later or skip
+        found = [
+            *_by_steps(seen, held_out.labels, target, delays, begin),
+            *_by_theta(seen, held_out.labels, begin),
+        ]
         shown = {**options, "skip": later} if later else options
         settings += [replace(setting, options=shown) for setting in found]
     return {
@@ -193,14 +200,16 @@ def _skips(spiking: SpikingNetwork, options: Options, n_steps: int) -> list[int]
     return [k * period for k in PERIODS if k * period < n_steps]
 
 
-def _by_steps(recording: Recording, labels: np.ndarray, target: float, delays: Sequence[int]) -> Iterator[Setting]:
+def _by_steps(
+    recording: Recording, labels: np.ndarray, target: float, delays: Sequence[int], skip: int
+) -> Iterator[Setting]:
     """For each delay, the first step from which the accuracy stays at the target, or the last step."""
     operations = recording.synaptic_operations.sum(axis=1).cumsum() / recording.n_images
     for delay in delays:
         scores = delayed_scores(recording.scores, delay) if delay else recording.scores
         accuracy = replace(recording, scores=scores, delay=delay).accuracy_by_step(labels)
         below = np.flatnonzero(accuracy < target - 1e-12)
-        step = min(int(below[-1]) + 2 if below.size else 1, recording.n_steps)
+        step = min(max(int(below[-1]) + 2 if below.size else 1, delay + 1, skip + 1), recording.n_steps)
         yield Setting({}, step, delay, None, float(accuracy[step - 1]), float(step), float(operations[step - 1]))
 
 

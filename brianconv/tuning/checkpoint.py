@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,14 @@ class Checkpoint:
             write_json(self.path, {"about": self.about, "state": state})
         except OSError as error:
             raise OutputError(f"cannot write {str(self.path)!r} ({error.strerror})") from error
+
+
+def digest(arrays: Iterable[np.ndarray]) -> str:
+    """Return a short text that changes with any value."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()[:16]
 
 
 def fingerprint(spiking: SpikingNetwork, images: np.ndarray) -> str:

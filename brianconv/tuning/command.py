@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv import datasets
-from brianconv.arguments import load_trained, run_command, take_calibration
+from brianconv.arguments import add_seed, load_trained, run_command, take_calibration
 from brianconv.errors import OutputError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork
@@ -85,10 +85,12 @@ def add_methods(
 
 
 def check_out(out: str | Path) -> Path:
-    """Return the file for the settings; raise OutputError if it cannot be written."""
+    """Return the file for the settings; raise OutputError or ParameterError if it cannot be written."""
     path = Path(out)
     if path.is_dir():
         raise OutputError(f"{str(path)!r} is a folder; --out takes the name of a file")
+    if path.suffix != ".json":
+        raise ParameterError(f"--out {str(out)!r}: the name of the settings ends with .json; curves are put beside it")
     writable_folder(path.parent)
     return path
 
@@ -177,8 +179,8 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
         Settings of conversion and code that are not searched.
     out : Path
     """
-    from brianconv.tuning.auto import tune_auto
-    from brianconv.tuning.checkpoint import Checkpoint
+    from brianconv.tuning.auto import combinations, tune_auto
+    from brianconv.tuning.checkpoint import Checkpoint, digest
 
     options = dict(settings)
     n_calibration = take_calibration(options)
@@ -190,6 +192,7 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
         )
     trained = load_trained(parsed, options)
     training = trained.prepared(training)
+    add_seed(parsed, options)
     asked = ("model", "data", "coding", "images", "steps", "within", "seed")
     about = {
         **{key: getattr(parsed, key) for key in asked},
@@ -198,9 +201,14 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     }
     state = out.with_name(f".{out.name}.state.json")
     held_out = replace(training, images=training.images[-parsed.images :], labels=training.labels[-parsed.images :])
+    weights = trained.model.state_dict().values()
+    depends = {
+        "combinations": combinations(parsed.coding, options),
+        "weights_and_images": digest([*(w.numpy() for w in weights), training.images[:n_calibration], held_out.images]),
+    }
     found = tune_auto(
         trained.model, training.images[:n_calibration], held_out, parsed.coding, within=parsed.within / 100,
-        n_steps=parsed.steps, options=options, checkpoint=Checkpoint(state, about), report=_print,
+        n_steps=parsed.steps, options=options, checkpoint=Checkpoint(state, about | depends), report=_print,
         mode=parsed.mode, dtype="float32",
     )  # fmt: skip
     tried = [asdict(setting) for setting in found.tried]

@@ -32,6 +32,7 @@ from brianconv.tuning.checkpoint import Checkpoint, fingerprint
 from brianconv.tuning.first_spikes import FirstSpikeNetwork, Kernel, Transmitted, firing_populations
 
 LOSSES = ("precision", "minimum", "maximum")
+FARTHEST = 10  # windows that a kernel may be delayed by
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,11 @@ def check_kernels(spiking: SpikingNetwork, images: np.ndarray, descent: Descent)
     """Raise an error unless kernels can be tuned with this network and these images."""
     if spiking.scheme.name != "ttfs":
         raise ParameterError(f"coding {spiking.scheme.name!r} has no kernels that could be tuned: use coding 'ttfs'")
+    if spiking.membranes or any(spiking.synaptic_delay.values()):
+        raise ParameterError(
+            "kernels are tuned for layers without delay, leak, rest and noise: leave out synaptic_delay, tau_m, "
+            "refractory and noise, and give them to the tuned network"
+        )
     for name in firing_populations(spiking):
         if spiking.neurons[name] != spiking.scheme.neuron:
             raise ParameterError(f"population {name!r} has changed neurons: kernels need those of the ttfs code")
@@ -231,9 +237,9 @@ class Training:
             for name, (activation, sent) in self.network.transmit(self.images[chosen], self.kernels).items():
                 self._add_gradients(name, activation, sent)
             self.optimizer.step()
-            for kernel in self.kernels.values():
+            for name, kernel in self.kernels.items():
                 kernel.tau.clamp_(self.limits["tau"].low, self.limits["tau"].high)
-                kernel.t_d.clamp_(self.limits["t_d"].low, self.limits["t_d"].high)
+                _check_delay(name, kernel, self.network.last_step)
             if done is not None:
                 done(1)
         self.epoch += 1
@@ -246,6 +252,15 @@ class Training:
         for kind, value in zip(LOSSES, losses(truth, kernel, self.network.last_step), strict=True):
             self.losses[kind][name].append(float(value))
         kernel.tau.grad, kernel.t_d.grad = gradients(truth, kernel, self.network.last_step)
+
+
+def _check_delay(name: str, kernel: Kernel, last_step: int) -> None:
+    """Raise ParameterError if the descent has left the window, from where no spike leads it back."""
+    if not abs(float(kernel.t_d)) <= FARTHEST * last_step:
+        raise ParameterError(
+            f"the descent left the window: t_d of {name!r} is {float(kernel.t_d):.3g}, tau {float(kernel.tau):.3g}; "
+            "begin from another kernel (--set tau=... t_d=...), such as tau = 6 and t_d = 0 at 20 steps"
+        )
 
 
 @dataclass(frozen=True, eq=False)

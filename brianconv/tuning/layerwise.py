@@ -70,15 +70,21 @@ class LayerwiseSimulation:
     def fire(self, name: str, v_init: float) -> None:
         """Simulate a population with its pre-charge, and forget the spikes that no later layer needs."""
         if self.spiking.graph.outgoing(name):
-            threshold, arriving = self.spiking.parameters["v_threshold"][name], self._arriving(name)
+            arriving = self._arriving(name)
             self.trains[name] = [
-                np.packbits(spike_trains(arriving(index), v_init, threshold, self.share).numpy(), axis=1)
+                np.packbits(self._trains(name, arriving(index), v_init).numpy(), axis=1)
                 for index in range(self.n_images)
             ]
         names = self.spiking.populations
         later = self.spiking.graph.layers[names.index(name) :]
         needed = {connection.source for layer in later for connection in layer.connections}
         self.trains = {source: kept for source, kept in self.trains.items() if source in needed}
+
+    def _trains(self, name: str, arriving: Tensor, v_init: float) -> Tensor:
+        """Return the spikes of a population, which passes on what arrives if it pools maxima."""
+        if name != INPUT and self.spiking.graph.layer(name).is_pooling:
+            return arriving != 0
+        return spike_trains(arriving, v_init, self.spiking.parameters["v_threshold"][name], self.share)
 
     def _size(self, name: str) -> int:
         return int(np.prod(self.spiking.graph.shapes[name]))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from brianconv.coding.encodings import CURRENT
 from brianconv.conversion.graph import INPUT
 from brianconv.conversion.normalization import check_images
 from brianconv.errors import ParameterError
@@ -161,6 +162,11 @@ def check_pcmp(spiking: SpikingNetwork, images: np.ndarray, n_steps: int, candid
     if spiking.scheme.name != "rate":
         raise ParameterError(
             f"coding {spiking.scheme.name!r} is not tuned by pcmp, which matches firing rates: use coding 'rate'"
+        )
+    if spiking.scheme.encoding.name != CURRENT.name or spiking.membranes:
+        raise ParameterError(
+            "pcmp tunes neurons without leak, rest and noise whose pixels are constant currents: leave out tau_m, "
+            f"refractory, noise and encoding (here: {spiking.scheme.encoding.name!r})"
         )
     for name in charged_populations(spiking):
         original = spiking.scheme.encoding.neuron if name == INPUT else spiking.scheme.neuron

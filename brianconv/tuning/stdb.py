@@ -126,6 +126,7 @@ def train_stdb(
     schedule: Schedule | None = None,
     *,
     augment: Augment | None = None,
+    augmentation: str = "",
     test: tuple[np.ndarray, np.ndarray] | None = None,
     state: Path | None = None,
     progress: bool = False,
@@ -141,6 +142,8 @@ def train_stdb(
     schedule : Schedule, optional
     augment : callable, optional
         Changes a batch of images at random, such as shifts and flips.
+    augmentation : str
+        What `augment` does: a checkpoint made with another one is refused.
     test : (images, labels), optional
         For the accuracy after every epoch, which decides nothing.
     state : Path, optional
@@ -155,8 +158,8 @@ def train_stdb(
     schedule = schedule or Schedule()
     _check_data(network, images, labels, schedule)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=schedule.learning_rate)
-    checkpoint = _Checkpoint(state, network, optimizer, _about(network, images, labels, schedule))
-    history = checkpoint.load()
+    checkpoint = _Checkpoint(state, network, optimizer, _about(network, images, labels, schedule, augmentation))
+    history = checkpoint.load_at_most(schedule.epochs)
     pixels, classes = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)), torch.from_numpy(labels).long()
     while history.epoch < schedule.epochs:
         for group in optimizer.param_groups:
@@ -266,6 +269,8 @@ def _device(network: TrainableNetwork) -> torch.device:
 
 def _check_data(network: TrainableNetwork, images: np.ndarray, labels: np.ndarray, schedule: Schedule) -> None:
     shape, n_classes = network.spiking.graph.input_shape, network.spiking.n_classes
+    if not len(images):
+        raise DataError("there are no images to train with")
     if images.shape[1:] != shape:
         raise DataError(f"images have shape {images.shape[1:]}, the network takes {shape}")
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
@@ -278,7 +283,9 @@ def _check_data(network: TrainableNetwork, images: np.ndarray, labels: np.ndarra
         raise ParameterError(f"batch_size is {schedule.batch_size}, but there are {len(images)} training images")
 
 
-def _about(network: TrainableNetwork, images: np.ndarray, labels: np.ndarray, schedule: Schedule) -> dict[str, Any]:
+def _about(
+    network: TrainableNetwork, images: np.ndarray, labels: np.ndarray, schedule: Schedule, augmentation: str
+) -> dict[str, Any]:
     """What a checkpoint depends on."""
     digest = hashlib.sha256(np.ascontiguousarray(labels).tobytes())
     digest.update(np.ascontiguousarray(images[:: max(1, len(images) // 1000)]).tobytes())
@@ -289,7 +296,10 @@ def _about(network: TrainableNetwork, images: np.ndarray, labels: np.ndarray, sc
         "n_steps": network.n_steps,
         "surrogate": dataclasses.asdict(network.surrogate),
         "dropout": network.dropout,
-        "spikes": [network.spiking.scheme.encoding.name, network.spiking.parameters["spike_limit"]],
+        "encoding": network.spiking.scheme.encoding.name,
+        "parameters": {name: dict(values) for name, values in network.spiking.parameters.items()},
+        "trained_leaks": all(leak.requires_grad for leak in network.leak.values()),
+        "augmentation": augmentation,
         "schedule": {key: v for key, v in dataclasses.asdict(schedule).items() if key not in ("epochs", "save_every")},
     }
 
@@ -320,6 +330,16 @@ class _Checkpoint:
         if saved["random_gpu"] is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(saved["random_gpu"].cpu())
         return History(**saved["history"])
+
+    def load_at_most(self, epochs: int) -> History:
+        """Load the state of a training that has not gone beyond some epochs."""
+        history = self.load()
+        if history.epoch > epochs:
+            raise ParameterError(
+                f"{str(self.path)!r} has {history.epoch} epochs already, {epochs} were asked for; ask for more, or "
+                "delete it to start anew"
+            )
+        return history
 
     def save(self, history: History) -> None:
         if self.path is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from brianconv import datasets
-from brianconv.arguments import Trained, load_trained, run_command, take_calibration
+from brianconv.arguments import Trained, add_seed, load_trained, run_command, take_calibration
 from brianconv.errors import ParameterError
 from brianconv.files import write_json
 from brianconv.spiking import SpikingNetwork, convert
@@ -71,8 +71,7 @@ def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     from brianconv.tuning.stdb import Schedule, train_stdb
     from brianconv.tuning.stdb_network import TrainableNetwork, save_trained
 
-    if out.suffix != ".json":
-        raise ParameterError(f"--out {str(out)!r}: the name of the settings ends with .json; weights are put beside it")
+    _check_overwriting(parsed.weights, out)
     schedule = Schedule(
         epochs=parsed.epochs, batch_size=parsed.batch, learning_rate=parsed.learning_rate,
         decay_every=parsed.decay_every, seed=parsed.seed, bf16=parsed.bf16,
@@ -91,6 +90,7 @@ def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     history = train_stdb(
         network, training.images, training.labels, schedule,
         augment=lambda images: augment(images, prepared.shift, prepared.flip),
+        augmentation=f"shift {prepared.shift}, flip {prepared.flip}",
         test=(test.images, test.labels), state=state, progress=True,
     )  # fmt: skip
     weights = save_trained(network, out, prepared.trained.mean, prepared.trained.std)
@@ -101,6 +101,12 @@ def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     print(_table(network.settings()))
     print(f"{sum(history.seconds):.0f} s; curves are in {curves}, settings in {out}, weights in {weights}:")
     print(run_command(parsed, "--steps", str(network.n_steps), "--set", f"@{out}", weights=weights))
+
+
+def _check_overwriting(weights: str | None, out: Path) -> None:
+    """Raise ParameterError if the trained weights would replace those that are loaded."""
+    if weights and out.with_suffix("").resolve() == Path(weights).with_suffix("").resolve():
+        raise ParameterError(f"--out {str(out)!r} would replace --weights {weights!r}: choose another name")
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepa
         raise ParameterError("--shift and --flip need images of shape (channels, rows, columns)")
     if parsed.steps is not None and parsed.coding == "hybrid" and options.get("encoding") not in ("analog", "poisson"):
         options.setdefault("window", parsed.steps)
+    add_seed(parsed, options)
     spiking = convert(trained.model, training.images[:n_calibration], coding=parsed.coding, **options)
     return _Prepared(trained, spiking, training, test, int(shift), bool(flip))
 

@@ -26,6 +26,8 @@ from brianconv.spiking import SpikingNetwork, convert, tolerance
 from brianconv.tuning.stdb_input import encode
 from brianconv.tuning.stdb_neurons import CrossingTime, LeakySpikes, Surrogate
 
+OTHER_DROPOUT = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
 CODINGS = ("hybrid", "direct")
 LOWEST_THRESHOLD = 1e-3  # of the one before training
 
@@ -158,7 +160,8 @@ class TrainableNetwork(nn.Module):
     def confine(self) -> None:
         """Keep leaks in [0, 1] and thresholds positive; the paper does not say how it does."""
         for leak in self.leak.values():
-            leak.clamp_(0, 1)
+            if leak.requires_grad:
+                leak.clamp_(0, 1)
         for name, threshold in self.v_threshold.items():
             threshold.clamp_(min=self.lowest[name])
 
@@ -289,7 +292,12 @@ def _dropout_rates(model: nn.Module, spiking: SpikingNetwork, paths: Mapping[str
     called: list[tuple[str, nn.Module]] = []
     model = copy.deepcopy(model).cpu().float().eval()
     for path, module in model.named_modules():
-        if path in names or isinstance(module, (nn.Dropout, nn.Dropout2d)):
+        if isinstance(module, OTHER_DROPOUT):
+            raise UnsupportedLayerError(
+                f"{path} ({type(module).__name__}) cannot be trained: use nn.Dropout, which takes out single neurons, "
+                "or leave dropout out (dropout=False, --no-dropout)"
+            )
+        if path in names or isinstance(module, nn.Dropout):
             module.register_forward_hook(lambda module, _, __, path=path: called.append((path, module)))
     with torch.no_grad():
         model(torch.zeros(1, *spiking.graph.input_shape))

@@ -25,6 +25,10 @@ def main() -> None:
     plt.switch_backend("Agg")
     for name, results in json.loads((FOLDER / "results.json").read_text()).items():
         network = params.NETWORKS[name]
+        missing = {*network.global_coarse, *_tuned(network)} - set(results.get("latency", {}))
+        if missing:
+            print(f"{name}: without {', '.join(sorted(missing))} so far")
+            continue
         print(f"\n{network.title}\n\n{table(results, network)}\n\n{error_table(results, network)}")
         with plt.rc_context(STYLE):
             figure = draw(results, network)
@@ -83,7 +87,7 @@ def _accuracy(axes: Axes, rows: dict[str, Any], network: params.Network) -> None
         axes.plot(range(1, len(accuracy) + 1), accuracy, **style)
     ann = 100 * rows[params.LAYERWISE]["ann_accuracy"]
     axes.axhline(ann, color="0.3", linewidth=0.8, linestyle=":", label=f"ANN {ann:.2f} %")
-    last = max(rows["0.0"]["latency_steps"]["99.9"] or 0, 10)
+    last = max(rows["0.0"]["latency_steps"]["99.9"] or len(accuracy), 10)
     axes.set(xlabel="step", ylabel="accuracy (%)", xlim=(0, last), title="accuracy, test images")
     axes.set_ylim(ann - LOWEST, ann + 0.5)
     axes.legend(fontsize=8)
@@ -113,7 +117,7 @@ def table(results: dict[str, Any], network: params.Network) -> str:
     for v_init in (*network.global_coarse, *_tuned(network)):
         row = results["latency"][v_init]
         ours = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
-        delayed = " / ".join(_best_delay(row["latency_by_delay"][share]) for share in LATENCY_SHARES)
+        delayed = " / ".join(_best_delay(row["latency_by_delay"][share], network.delays) for share in LATENCY_SHARES)
         paper = " / ".join(map(str, network.paper.get(v_init, "-")))
         lines.append(f"| {v_init} | {row['accuracy']:.2%} | {ours} | {paper} | {delayed} | {_operations(row)} |")
     return "\n".join(lines)
@@ -124,9 +128,9 @@ def _operations(row: dict[str, Any]) -> str:
     return "-" if step is None else f"{sum(row['operations_by_step'][:step]) / 1e6:.1f}"
 
 
-def _best_delay(latencies: list[int | None]) -> str:
+def _best_delay(latencies: list[int | None], delays: range) -> str:
     """Return the shortest latency and the shortest delay that gives it."""
-    reached = [(step, delay) for delay, step in enumerate(latencies) if step is not None]
+    reached = [(step, delay) for delay, step in zip(delays, latencies, strict=True) if step is not None]
     return f"{min(reached)[0]} ({min(reached)[1]})" if reached else "never"
 
 

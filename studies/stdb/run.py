@@ -130,8 +130,8 @@ def _variants(setup: Setup) -> None:
             spiking = setup.converted("hybrid", **variant.options)
             stem = f"{setup.name}_{''.join(c if c.isalnum() else '_' for c in title)}"
             network, history = _train(setup, spiking, setup.network.variants, stem, params.VARIANT_IMAGES, variant)
-            done[title] = history | _compared(setup, network)
-            _store(setup.name, "variants", done)
+            row = history | _compared(setup, network)
+            _store(setup.name, "variants", _results(setup.name).get("variants", {}) | {title: row})
             _checkpoint(stem).unlink(missing_ok=True)
 
 
@@ -155,8 +155,8 @@ def _train(
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     history = train_stdb(
         network, training.images, training.labels, schedule,
-        augment=setup.augmented, test=(setup.test.images[:1000], setup.test.labels[:1000]),
-        state=_checkpoint(stem), progress=True,
+        augment=setup.augmented, augmentation="that of the recipe",
+        test=(setup.test.images[:1000], setup.test.labels[:1000]), state=_checkpoint(stem), progress=True,
     )  # fmt: skip
     return network.cpu(), {
         "schedule": dataclasses.asdict(schedule),

@@ -20,6 +20,7 @@ VGG9 = ((64,), (128,), (256, 256), (512, 512))
 VGG11 = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 HIDDEN = 512
+CIFAR100_MEAN, CIFAR100_STD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
 DROPOUT_CONVOLUTIONS, DROPOUT_HIDDEN = 0.1, 0.4
 
 VGG6_RECIPE = Recipe(
@@ -140,5 +141,5 @@ NETWORKS = {
     "vgg9": (vgg9, VGG_RECIPE),
     "vgg11": (vgg11, VGG_RECIPE),
     "vgg16": (vgg16, VGG_RECIPE),
-    "vgg16_cifar100": (vgg16_cifar100, replace(VGG_RECIPE, data="cifar100")),
+    "vgg16_cifar100": (vgg16_cifar100, replace(VGG_RECIPE, data="cifar100", mean=CIFAR100_MEAN, std=CIFAR100_STD)),
 }

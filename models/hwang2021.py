@@ -33,7 +33,7 @@ NET2_RECIPE = Recipe(
     flip=True,
     optimizer="sgd",
     differs="one cycle of 12 epochs with batch normalisation, shifts and flips; the paper: learning rate 1e-3, times "
-    "0.5 after 50, 100 and 200 epochs. No dropout: its 50 % are for more epochs than these",
+    "0.5 after 50, 100 and 200 epochs. No dropout: its 50 % are for more epochs than these; L2 5e-4",
 )
 NET3_RECIPE = Recipe(
     data="cifar10",

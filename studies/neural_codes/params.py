@@ -13,7 +13,7 @@ class Row(NamedTuple):
 
 
 NETWORKS = {
-    "mnist_cnn": "models/kim2018.py:mnist_cnn",  # the network of Park et al. (2020), Table II
+    "mnist_cnn": "models/kim2018.py:mnist_cnn",  # Kim et al. (2018), Table 1; fits Park et al. (2020), Table II
     "net1": "models/hwang2021.py:net1",
 }
 DATA = "mnist"

@@ -116,6 +116,11 @@ def _converted(setup: Setup) -> None:
 def _trained(setup: Setup) -> None:
     spiking = setup.converted("hybrid", window=params.T)
     network, history = _train(setup, spiking, setup.network.schedule, setup.name)
+    if setup.network.then:
+        first, network = network, TrainableNetwork(setup.model, spiking, dropout=False)
+        network.load_state_dict(first.state_dict())
+        history = _joined(history, _fit(setup, network, setup.network.then, f"{setup.name}_then"))
+        _checkpoint(f"{setup.name}_then").unlink(missing_ok=True)
     TRAINED.mkdir(exist_ok=True)
     save_trained(network, TRAINED / f"{setup.name}.json", setup.mean, setup.std)
     _store(setup.name, "trained", history | _compared(setup, network))
@@ -147,24 +152,38 @@ def _train(
     n_images: int | None = None,
     variant: params.Variant | None = None,
 ) -> tuple[TrainableNetwork, dict[str, Any]]:
-    training = setup.training.head(n_images)
     variant = variant or params.Variant({})
     network = TrainableNetwork(
         setup.model, spiking, variant.n_steps, surrogate=variant.surrogate, train_leak=variant.train_leak
     )
+    return network, _fit(setup, network, schedule, stem, n_images)
+
+
+def _fit(
+    setup: Setup, network: TrainableNetwork, schedule: Schedule, stem: str, n_images: int | None = None
+) -> dict[str, Any]:
+    """Train a network in place, and return how it went."""
+    training = setup.training.head(n_images)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     history = train_stdb(
         network, training.images, training.labels, schedule,
         augment=setup.augmented, augmentation="that of the recipe",
         test=(setup.test.images[:1000], setup.test.labels[:1000]), state=_checkpoint(stem), progress=True,
     )  # fmt: skip
-    return network.cpu(), {
+    network.cpu()
+    return {
         "schedule": dataclasses.asdict(schedule),
         "training_images": len(training),
         "loss_by_epoch": history.loss,
         "epoch_s": history.seconds,
         "settings": network.settings(),
     }
+
+
+def _joined(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+    """Put the courses of two trainings behind each other."""
+    lists = ("loss_by_epoch", "epoch_s")
+    return then | {"schedule_before": first["schedule"]} | {key: first[key] + then[key] for key in lists}
 
 
 def _compared(setup: Setup, network: TrainableNetwork) -> dict[str, Any]:

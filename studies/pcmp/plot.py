@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from brianconv.analysis.plotting import BLUE, CYCLE, RED, STYLE
 from brianconv.files import write_atomically
@@ -18,6 +20,7 @@ from studies.pcmp import params
 
 FOLDER = Path(__file__).parent
 LOWEST = 10  # percentage points below the ANN that are drawn
+MOST_NAMED = 10  # populations in a legend
 MARKERS = "osv^D<>P*X"
 
 
@@ -57,7 +60,11 @@ def _search(axes: Axes, tuned: dict[str, Any]) -> None:
         axes.plot(tuned["v_init"][name], share.min(), MARKERS[k % len(MARKERS)], color=shades[k], markersize=6)
     axes.set(xlabel="v_init of the layer (thresholds)", ylabel="summed squared error, v_init 0 = 1", ylim=(0, None))
     axes.set_title("search, layer by layer (marks: best)")
-    axes.legend(fontsize=8, ncols=2)
+    if len(shades) <= MOST_NAMED:
+        axes.legend(fontsize=8, ncols=2)
+        return
+    depth = ScalarMappable(Normalize(0, len(shades) - 1), LinearSegmentedColormap.from_list("depth", shades))
+    axes.figure.colorbar(depth, ax=axes, label="population, from the input (0) to the output")
 
 
 def _output_error(axes: Axes, results: dict[str, Any], network: params.Network) -> None:

@@ -19,6 +19,7 @@ CORE = [
 ]
 DEMO = ["scikit-learn"]
 BENCH = [*DEMO, "spikingjelly", "sinabs"]
+STUDIES = ["scikit-image"]
 TEST = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-psutil", "types-tqdm"]
 
 setup(
@@ -39,6 +40,6 @@ setup(
     },
     python_requires=">=3.11",
     install_requires=CORE,
-    extras_require={"bench": BENCH, "demo": DEMO, "test": DEMO + TEST},
+    extras_require={"bench": BENCH, "demo": DEMO, "studies": STUDIES, "test": DEMO + TEST},
     entry_points={"console_scripts": ["brianconv=brianconv.cli:main"]},
 )

@@ -24,8 +24,8 @@ def load_npz(path: Path, split: str) -> Dataset:
         raise DataError(f"{str(path)!r} is not a readable .npz file: {error}") from error
     for key in (f"{prefix}images", f"{prefix}labels"):
         if key not in found:
-            error = NoTrainingImagesError if key == "train_images" else DataError
-            raise error(f"{str(path)!r} has no array {key!r}; it has {held}")
+            kind = NoTrainingImagesError if key == "train_images" else DataError
+            raise kind(f"{str(path)!r} has no array {key!r}; it has {held}")
     images, labels = found[f"{prefix}images"], found[f"{prefix}labels"]
     if images.ndim not in (2, 4) or labels.ndim != 1 or len(images) != len(labels):
         raise DataError(

@@ -12,6 +12,12 @@ from brianconv.analysis.metrics import versions
 from brianconv.files import write_json
 from models.train import WEIGHTS
 
+# of the summary of a recording
+KEPT = (
+    "ann_accuracy", "accuracy", "accuracy_by_step", "latency_steps", "spikes_per_image",
+    "synaptic_operations_per_image",
+)  # fmt: skip
+
 
 class Stored:
     """What was found for one network; begins anew if its settings or its weights have changed.

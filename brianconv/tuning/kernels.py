@@ -200,7 +200,7 @@ class Training:
         self.images = torch.as_tensor(np.asarray(images), dtype=self.network.real)
         self.descent = descent
         self.epoch = 0
-        self.limits = {name: spiking.scheme.parameters[name] for name in ("tau", "t_d")}
+        self.tau_limits = spiking.scheme.parameters["tau"]
         firing = firing_populations(spiking)
         self.kernels = {
             name: Kernel(*(torch.tensor(spiking.parameters[key][name], dtype=torch.float64) for key in ("tau", "t_d")))
@@ -238,7 +238,7 @@ class Training:
                 self._add_gradients(name, activation, sent)
             self.optimizer.step()
             for name, kernel in self.kernels.items():
-                kernel.tau.clamp_(self.limits["tau"].low, self.limits["tau"].high)
+                kernel.tau.clamp_(self.tau_limits.low, self.tau_limits.high)
                 _check_delay(name, kernel, self.network.last_step)
             if done is not None:
                 done(1)

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from brianconv.coding import random_numbers
+from brianconv.coding.hybrid import spike_step
 from brianconv.conversion.geometry import channels_last
-
-HALVES_UP = 1e-8  # beside one half, so that it is rounded up whatever the last digit says
 
 
 def encode(
@@ -50,9 +49,9 @@ def encode(
 
 def spike_steps(images: Tensor, values: Mapping[str, float]) -> Tensor:
     """Return the step in which each pixel fires (Eq. 4), halves rounded up; from step 2 to the window's last."""
-    window, low, high = values["window"], values["pixel_low"], values["pixel_high"]
-    exact = window + (2 - window) * (images.double() - low) / (high - low)
-    return torch.floor(exact + 0.5 + HALVES_UP).clamp(2, window)
+    pixels, window = images.cpu().numpy(), int(values["window"])
+    fires = spike_step(pixels, window, values["pixel_low"], values["pixel_high"])
+    return torch.from_numpy(fires).to(images.device)
 
 
 def _poisson(images: Tensor, n_steps: int, seed: int, first_image: int | None) -> Tensor:

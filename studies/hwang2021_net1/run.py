@@ -21,12 +21,9 @@ from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import convert
 from studies.hwang2021_net1 import params
+from studies.stored import KEPT
 
 RESULTS = Path(__file__).parent / "results.json"
-KEPT = (
-    "ann_accuracy", "accuracy", "accuracy_by_step", "latency_steps", "spikes_per_image",
-    "synaptic_operations_per_image",
-)  # fmt: skip
 
 
 def main() -> None:

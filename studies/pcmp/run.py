@@ -27,15 +27,11 @@ from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.pcmp import tune_pcmp
 from brianconv.tuning.refinement import output_error, refine_pcmp
 from studies.pcmp import params
-from studies.stored import Stored
+from studies.stored import KEPT, Stored
 
 FOLDER = Path(__file__).parent
 Tuned = dict[str, dict[str, float]]
 RESULTS = FOLDER / "results.json"
-KEPT = (
-    "ann_accuracy", "accuracy", "accuracy_by_step", "latency_steps", "spikes_per_image",
-    "synaptic_operations_per_image",
-)  # fmt: skip
 
 
 def main() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from brianconv.decisions import delayed_scores
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import writable_folder, write_atomically, write_json
 
 ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "ann_scores")
 LATENCY_SHARES = ("99.0", "99.5", "99.9")
+WHOLE = 0.01  # scores in single precision times the step lie that close to spike counts
 
 
 def check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:
@@ -198,6 +200,30 @@ class Recording:
     @property
     def spikes_per_image(self) -> float:
         return float(self.spike_counts.sum() / self.n_images)
+
+    def delayed(self, delay: int) -> Recording:
+        """Return what the same run gives with delayed evaluation, for outputs that fire (Hwang et al., 2021).
+
+        Parameters
+        ----------
+        delay : int
+            Output spikes count from step delay + 1 on.
+
+        Raises
+        ------
+        ParameterError
+            If scores are not firing rates over all steps, or the delay is as long as the run.
+        """
+        if self.delay or self.decided.any():
+            reason = f"a delay of {self.delay} steps" if self.delay else "early decision"
+            raise ParameterError(f"delayed() takes a run in which every step counts; this one had {reason}")
+        counts = self.scores * np.arange(1, self.n_steps + 1)[:, None]
+        if np.any(np.abs(counts - np.rint(counts)) > WHOLE):
+            raise ParameterError(
+                "delayed() takes scores that are firing rates; the output of this run does not fire: use "
+                "brianconv.decisions.skipped_scores"
+            )
+        return replace(self, scores=delayed_scores(self.scores, delay), delay=delay)
 
     def spikes_of(self, layer: str) -> Spikes:
         """Return the recorded spikes of a layer; raise UnknownLayerError if they were not recorded."""

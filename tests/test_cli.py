@@ -49,6 +49,9 @@ def broken():
 
 def needy(n):
     return nn.Linear(n, n)
+
+def raising():
+    return [] + 1
 """
 
 
@@ -190,6 +193,7 @@ def test_bench_takes_data_of_a_model_only(capsys, tmp_path):
         ("{file}:missing", "no function 'missing'"),
         ("{file}:broken", "returned int"),
         ("{file}:needy", "cannot be called without arguments"),
+        ("{file}:raising", "raising() raised TypeError: can only concatenate"),
         ("nowhere.py", "does not exist"),
         ("no.such.package:build", "cannot be imported"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brianconv import simulate
-from brianconv.errors import DataError, OutputError, UnknownLayerError
+from brianconv.errors import DataError, OutputError, ParameterError, UnknownLayerError
 from brianconv.recording import ARRAYS, Potentials, Recording, Spikes
 
 
@@ -54,6 +54,29 @@ def test_a_latency_that_is_never_reached_is_none():
 
 def test_no_decision_counts_during_the_delay():
     np.testing.assert_array_equal(recording(delay=2).accuracy_by_step(LABELS), [0.0, 0.0, 0.5, 1.0])
+
+
+def test_delayed_is_what_a_simulation_with_that_delay_gives(small_spiking, small_images, numpy_target):
+    options = {"v_init": 0.5, "mode": "runtime"}
+    later = simulate(small_spiking, small_images, 12, **options).delayed(5)
+    run = simulate(small_spiking, small_images, 12, delay=5, **options)
+    assert run.scores[:, 5:].any()
+    np.testing.assert_allclose(later.scores, run.scores, rtol=1e-6)
+    np.testing.assert_array_equal(later.decisions_by_step[:, 5:], run.decisions_by_step[:, 5:])
+    assert later.delay == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"delay": 1}, "this one had a delay of 1 steps"),
+        ({"decided": np.array([True, False])}, "this one had early decision"),
+        ({"scores": np.full((2, 3, 2), 0.3)}, "does not fire: use"),
+    ],
+)
+def test_delayed_refuses_runs_that_do_not_tell(changes, message):
+    with pytest.raises(ParameterError, match=message):
+        recording(**changes).delayed(1)
 
 
 def test_an_early_decision_stands():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import json
 import sys
 from collections.abc import Mapping
@@ -53,9 +54,15 @@ def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> t
         raise ParameterError(f"model {name!r}: there is no function {factory!r} in {place}; write {place}:FUNCTION")
     torch.manual_seed(seed)
     try:
-        model = build()
+        inspect.signature(build).bind()
     except TypeError as error:
         raise ParameterError(f"model {name!r}: {factory}() cannot be called without arguments: {error}") from error
+    except ValueError:  # a function that does not tell its arguments
+        pass
+    try:
+        model = build()
+    except Exception as error:  # whatever the user's own code raises
+        raise ParameterError(f"model {name!r}: {factory}() raised {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise ParameterError(f"model {name!r}: {factory}() returned {type(model).__name__}, not a torch.nn.Module")
     path = Path(weights) if weights else _default_weights(module, factory)
@@ -118,8 +125,10 @@ def _module(place: str) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
-    except (ImportError, SyntaxError) as error:
-        raise ParameterError(f"model {place!r} cannot be imported: {error}") from error
+    except ParameterError:
+        raise
+    except Exception as error:  # whatever the user's own file raises
+        raise ParameterError(f"model {place!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _packaged(path: Path) -> ModuleType:

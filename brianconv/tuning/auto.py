@@ -17,7 +17,7 @@ import numpy as np
 from brianconv.coding import find_scheme
 from brianconv.conversion.graph import INPUT
 from brianconv.datasets.dataset import Dataset
-from brianconv.decisions import delayed_scores, early_decisions, skipped_scores
+from brianconv.decisions import early_decisions, skipped_scores
 from brianconv.errors import DataError, ParameterError
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
@@ -206,8 +206,7 @@ def _by_steps(
     """For each delay, the first step from which the accuracy stays at the target, or the last step."""
     operations = recording.synaptic_operations.sum(axis=1).cumsum() / recording.n_images
     for delay in delays:
-        scores = delayed_scores(recording.scores, delay) if delay else recording.scores
-        accuracy = replace(recording, scores=scores, delay=delay).accuracy_by_step(labels)
+        accuracy = (recording.delayed(delay) if delay else recording).accuracy_by_step(labels)
         below = np.flatnonzero(accuracy < target - 1e-12)
         step = min(max(int(below[-1]) + 2 if below.size else 1, delay + 1, skip + 1), recording.n_steps)
         yield Setting({}, step, delay, None, float(accuracy[step - 1]), float(step), float(operations[step - 1]))

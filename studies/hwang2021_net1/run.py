@@ -8,19 +8,17 @@ Writes results.json after every value of v_init; the same command goes on where 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 
 from brianconv import datasets
 from brianconv.analysis.metrics import summarize, versions
 from brianconv.conversion.weights import load_model
-from brianconv.decisions import delayed_scores
 from brianconv.files import write_json
-from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import convert
 from studies.hwang2021_net1 import params
+from studies.latency import latency_by_delay
 from studies.stored import KEPT
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -47,7 +45,7 @@ def main() -> None:
         summary = summarize(recording, test.labels)
         results["by_v_init"][str(v_init)] = {
             **{key: summary[key] for key in KEPT},
-            "latency_by_delay": _latency_by_delay(recording, test.labels),
+            "latency_by_delay": latency_by_delay(recording, test.labels, params.DELAYS),
         }
         write_json(RESULTS, results)
         print(f"v_init {v_init}: accuracy {summary['accuracy']:.2%}, latency {summary['latency_steps']}", flush=True)
@@ -59,16 +57,6 @@ def _previous(settings: dict[str, int]) -> dict:
         if results["settings"] == settings:
             return results
     return {"settings": settings, "versions": versions(), "by_v_init": {}}
-
-
-def _latency_by_delay(recording: Recording, labels) -> dict[str, list[int | None]]:
-    """Evaluate one recording for every delay, and return the latencies, one list a share of the ANN's accuracy."""
-    latencies: dict[str, list[int | None]] = {}
-    for delay in params.DELAYS:
-        delayed = dataclasses.replace(recording, scores=delayed_scores(recording.scores, delay), delay=delay)
-        for share, step in delayed.latency_steps(labels).items():
-            latencies.setdefault(share, []).append(step)
-    return latencies
 
 
 if __name__ == "__main__":

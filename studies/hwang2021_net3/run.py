@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from skimage import data
 from brianconv import datasets
 from brianconv.analysis.metrics import versions
 from brianconv.conversion.weights import load_model
-from brianconv.decisions import delayed_scores
 from brianconv.files import write_atomically, write_json
 from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
@@ -91,16 +89,12 @@ def _measured(recording: Recording, images: np.ndarray) -> dict[str, Any]:
         "mean_output_by_step": [float(recording.outputs(step).mean() / one) for step in steps],
         "ann_mean_output": float(recording.ann_outputs.mean() / one),
         "ann_error_to_picture": float(np.mean((recording.ann_outputs - images) ** 2)),
-        "error_to_ann_by_delay": {str(delay): _delayed_error(recording, delay) for delay in params.DELAYS},
+        "error_to_ann_by_delay": {
+            str(delay): recording.delayed(delay).mean_squared_error_by_step.tolist() for delay in params.DELAYS
+        },
         "spikes_by_step": recording.spike_counts.sum(axis=1).tolist(),
         "operations_by_step": (recording.synaptic_operations.sum(axis=1) / recording.n_images).tolist(),
     }
-
-
-def _delayed_error(recording: Recording, delay: int) -> list[float]:
-    """Error by step if the output is counted after a delay; that of a black picture until then."""
-    delayed = replace(recording, scores=delayed_scores(recording.scores, delay), delay=delay)
-    return delayed.mean_squared_error_by_step.tolist()
 
 
 def _keep_pictures(v_init: str, recording: Recording, photograph: np.ndarray) -> None:

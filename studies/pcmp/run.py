@@ -8,7 +8,6 @@ Writes results.json after every row; the same command goes on where it was stopp
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 from functools import partial
 from pathlib import Path
@@ -19,13 +18,13 @@ import numpy as np
 from brianconv import datasets
 from brianconv.analysis.metrics import summarize
 from brianconv.conversion.weights import load_model
-from brianconv.decisions import delayed_scores
-from brianconv.recording import LATENCY_SHARES, Recording
+from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import convert
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.pcmp import tune_pcmp
 from brianconv.tuning.refinement import output_error, refine_pcmp
+from studies.latency import latency_by_delay
 from studies.pcmp import params
 from studies.stored import KEPT, Stored
 
@@ -137,17 +136,8 @@ class Study:
         return {
             **{key: summary[key] for key in KEPT},
             "operations_by_step": operations.round().tolist(),
-            "latency_by_delay": self._by_delay(recording),
+            "latency_by_delay": latency_by_delay(recording, self.test.labels, self.network.delays),
         }
-
-    def _by_delay(self, recording: Recording) -> dict[str, list[int | None]]:
-        """Evaluate one recording for every delay, and return the latencies, one list a share of the ANN's accuracy."""
-        latencies: dict[str, list[int | None]] = {share: [] for share in LATENCY_SHARES}
-        for delay in self.network.delays:
-            delayed = dataclasses.replace(recording, scores=delayed_scores(recording.scores, delay), delay=delay)
-            for share, step in delayed.latency_steps(self.test.labels).items():
-                latencies[share].append(step)
-        return latencies
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ CONVOLUTIONS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 51
 
 VGG16_RECIPE = Recipe(
     data="cifar10",
-    epochs=12,
+    epochs=10,
     batch_size=128,
     learning_rate=0.1,
     weight_decay=5e-4,
@@ -24,7 +24,7 @@ VGG16_RECIPE = Recipe(
     shift=4,
     flip=True,
     optimizer="sgd",
-    differs="one cycle of 12 epochs with batch normalisation; the paper does not say how it trains",
+    differs="one cycle of 10 epochs with batch normalisation; the paper does not say how it trains",
 )
 VGG16_CIFAR100_RECIPE = replace(VGG16_RECIPE, data="cifar100")
 

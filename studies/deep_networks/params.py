@@ -50,8 +50,8 @@ ROWS = {
     "VGG-16, rate": Row(f"{PARK}:vgg16", "rate", {"v_init": 0.4}, 400, paper="91.14 % after 10,000 steps"),
     "ResNet-32, rate": Row(f"{KIM}:resnet32", "rate", {"v_init": 0.4}, 400),
     "ResNet-32, phase": Row(
-        f"{KIM}:resnet32", "phase", {"percentile": 99.99}, 700, 240, 250, paper="no loss after 1,064 steps (CIFAR-100)"
+        f"{KIM}:resnet32", "phase", {"percentile": 99.99}, 700, 240, 200, paper="no loss after 1,064 steps (CIFAR-100)"
     ),
     "Plain32, rate": Row(f"{KIM}:plain32", "rate", {"v_init": 0.4}, 400),
-    "Plain32, phase": Row(f"{KIM}:plain32", "phase", {"percentile": 99.99}, 1100, 800, 250),
+    "Plain32, phase": Row(f"{KIM}:plain32", "phase", {"percentile": 99.99}, 1000, 800, 200),
 }

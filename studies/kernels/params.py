@@ -94,7 +94,7 @@ NETWORKS = {
         untuned=24.0,
         early=40,
         n_test=500,
-        n_burst=50,
+        n_burst=30,
         burst_steps=1125,
     ),
 }

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parent
 COLORS = (RED, BLUE)
 LINES = ("-", "--")
 SMOOTHED = 10  # batches of the running mean
+MANY = 8  # layers, above which rows are lower and not every layer stands in a legend
 
 
 def main() -> None:
@@ -72,8 +73,9 @@ def _paths(axes: Axes, tuned: dict[str, Any], network: params.Network, key: str)
     for start, line in zip(network.starts, LINES, strict=True):
         paths = tuned[str(start)]["curves"]["paths"][key]
         shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(paths)))
-        for (name, path), shade in zip(paths.items(), shades, strict=True):
-            label = name if start == network.starts[0] else None
+        every = 1 if len(paths) <= MANY else 3
+        for k, ((name, path), shade) in enumerate(zip(paths.items(), shades, strict=True)):
+            label = name if start == network.starts[0] and k % every == 0 else None
             axes.plot(np.arange(len(path)) + 1, path, color=shade, linestyle=line, linewidth=1, label=label)
     axes.set_title(f"{key} (steps)", fontsize=10)
     axes.legend(fontsize=8, ncols=2)
@@ -84,8 +86,9 @@ def draw_times(results: dict[str, Any], network: params.Network) -> Figure:
     before = [f"untuned, tau {tau:g}" for tau in sorted({network.untuned, *network.starts})]
     shown = [*before, f"tuned from tau {network.starts[0]:g}"]
     layers = list(results["tuned"][str(network.starts[0])]["settings"]["tau"])
+    height = 1.35 if len(layers) <= MANY else 0.8
     figure, axes = plt.subplots(
-        len(layers), len(shown), figsize=(2.9 * len(shown), 1.35 * len(layers) + 0.9), layout="constrained",
+        len(layers), len(shown), figsize=(2.9 * len(shown), height * len(layers) + 0.9), layout="constrained",
         sharex="row", sharey="row", squeeze=False,
     )  # fmt: skip
     figure.suptitle(f"{network.title}: spikes an image by step of the layer's window (line: first spike)")

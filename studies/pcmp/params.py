@@ -87,10 +87,10 @@ NETWORKS = {
         n_tuning=20,
         n_error=50,
         n_test=1000,
-        n_steps=300,
-        delays=range(0, 151, 5),
+        n_steps=250,
+        delays=range(0, 121, 5),
         global_fine=tuple(k / 20 for k in range(11)),
-        global_coarse=("0.0", "0.2", "0.4", "0.5"),
+        global_coarse=("0.0", "0.3", "0.5"),
         refine=False,
         paper={
             "0.0": (161, 216, 337),

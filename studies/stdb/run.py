@@ -71,7 +71,7 @@ def main() -> None:
     arguments = parser.parse_args()
     setup = _setup(arguments)
     for part in arguments.part or PARTS:
-        if part not in _results(setup.name) or part == "variants":
+        if not _is_done(setup, part):
             PARTS[part](setup)
 
 
@@ -87,6 +87,17 @@ def _setup(arguments: argparse.Namespace) -> Setup:
 
 def _results(name: str) -> dict[str, Any]:
     return json.loads(RESULTS.read_text())["networks"].get(name, {}) if RESULTS.exists() else {}
+
+
+def _is_done(setup: Setup, part: str) -> bool:
+    """Whether there are results, of the schedule of params.py where something was trained."""
+    stored = _results(setup.name).get(part)
+    if part == "trained" and stored:
+        network = setup.network
+        before = dataclasses.asdict(network.schedule) if network.then else None
+        last = dataclasses.asdict(network.then or network.schedule)
+        return stored["schedule"] == last and stored.get("schedule_before") == before
+    return bool(stored) and part != "variants"
 
 
 def _store(name: str, part: str, result: dict[str, Any]) -> None:
@@ -130,7 +141,7 @@ def _trained(setup: Setup) -> None:
 def _variants(setup: Setup) -> None:
     done = _results(setup.name).get("variants", {})
     for title in setup.variants:
-        if title not in done:
+        if done.get(title, {}).get("schedule") != dataclasses.asdict(setup.network.variants):
             variant = params.VARIANTS[title]
             spiking = setup.converted("hybrid", **variant.options)
             stem = f"{setup.name}_{''.join(c if c.isalnum() else '_' for c in title)}"

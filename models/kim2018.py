@@ -41,14 +41,14 @@ NIN_RECIPE = replace(
     differs="one cycle of 15 epochs; the paper does not give its schedule",
 )  # fmt: skip
 RESNET32_RECIPE = replace(
-    CIFAR_CNN_RECIPE, epochs=12, learning_rate=0.2,
-    differs="one cycle of 12 epochs, and CIFAR-10; the paper: CIFAR-100 (resnet32_cifar100, plain32_cifar100)",
+    CIFAR_CNN_RECIPE, epochs=10, learning_rate=0.2,
+    differs="one cycle of 10 epochs, and CIFAR-10; the paper: CIFAR-100 (resnet32_cifar100, plain32_cifar100)",
 )  # fmt: skip
 RESNET20_RECIPE = replace(
     RESNET32_RECIPE, epochs=26, differs="one cycle of 26 epochs; the paper does not give its schedule"
 )
 CIFAR100_RECIPE = replace(
-    RESNET32_RECIPE, data="cifar100", differs="one cycle of 12 epochs; the paper does not give its schedule"
+    RESNET32_RECIPE, data="cifar100", differs="one cycle of 10 epochs; the paper does not give its schedule"
 )
 
 

@@ -91,6 +91,16 @@ def test_both_starting_points_reach_the_same_kernels(spiking, images):
     assert small.tau[INPUT] > 2 and large.tau[INPUT] < 18
 
 
+def test_a_longer_window_takes_as_many_batches(spiking, images):
+    descent = Descent(n_epochs=8, batch_size=8)
+    paths = [
+        np.array(tune_kernels(spiking.with_parameters(window=T, tau=0.9 * T), images, descent).paths["tau"][INPUT]) / T
+        for T in (20, 80)
+    ]
+    assert paths[0][-1] < 0.8 * paths[0][0]
+    np.testing.assert_allclose(paths[1], paths[0], rtol=0.1)
+
+
 def test_only_positive_activations_count_for_the_smallest(spiking, images):
     black = np.where(images > 0.5, images, 0.0)
     network = FirstSpikeNetwork(spiking)

@@ -33,6 +33,7 @@ from brianconv.tuning.first_spikes import FirstSpikeNetwork, Kernel, Transmitted
 
 LOSSES = ("precision", "minimum", "maximum")
 FARTHEST = 10  # windows that a kernel may be delayed by
+RATED_WINDOW = 20  # T for which the learning rates are given
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Descent:
     batch_size : int
         Images a step of the descent.
     tau_rate, t_d_rate : float
-        Learning rates. The gradients of tau are small, as activations are: most are below 0.1.
+        Learning rates at T = 20, which grow with T squared, so that kernels take as many batches relative to their
+        window. The gradients of tau are small, as activations are: most are below 0.1.
     seed : int
         Of the order of the images.
     """
@@ -208,10 +210,11 @@ class Training:
         }
         self.losses: dict[str, dict[str, list[float]]] = {kind: {name: [] for name in firing} for kind in LOSSES}
         self.paths: dict[str, dict[str, list[float]]] = {key: {name: [] for name in firing} for key in ("tau", "t_d")}
+        longer = (spiking.parameters["window"][INPUT] / RATED_WINDOW) ** 2
         self.optimizer = torch.optim.SGD(
             [
-                {"params": [kernel.tau for kernel in self.kernels.values()], "lr": descent.tau_rate},
-                {"params": [kernel.t_d for kernel in self.kernels.values()], "lr": descent.t_d_rate},
+                {"params": [kernel.tau for kernel in self.kernels.values()], "lr": longer * descent.tau_rate},
+                {"params": [kernel.t_d for kernel in self.kernels.values()], "lr": longer * descent.t_d_rate},
             ]
         )
 

@@ -22,8 +22,8 @@ class Network:
         tau of the network that was not tuned: the default of the code.
     early : int
         Steps after which a layer begins with early firing.
-    n_test : int
-        Test images.
+    n_test, n_waiting : int
+        Test images of the rows with early firing, and of those without.
     n_burst, burst_steps : int
         Test images and steps of burst coding, with whose spikes those here are compared; Park et al. (2020), Table II.
     """
@@ -40,6 +40,7 @@ class Network:
     untuned: float
     early: int
     n_test: int
+    n_waiting: int
     n_burst: int
     burst_steps: int
 
@@ -62,6 +63,7 @@ NETWORKS = {
         untuned=6.0,
         early=10,
         n_test=10_000,
+        n_waiting=10_000,
         n_burst=1000,
         burst_steps=87,
     ),
@@ -78,6 +80,7 @@ NETWORKS = {
         untuned=6.0,
         early=10,
         n_test=10_000,
+        n_waiting=10_000,
         n_burst=1000,
         burst_steps=87,
     ),
@@ -94,6 +97,7 @@ NETWORKS = {
         untuned=24.0,
         early=40,
         n_test=500,
+        n_waiting=100,
         n_burst=30,
         burst_steps=1125,
     ),

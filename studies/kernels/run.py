@@ -60,7 +60,8 @@ class Study:
         simulation = Simulation(self.spiking, "standalone", dtype=params.DTYPE)
         for title, kernel in self._kernels().items():
             for start in (0, self.network.early):
-                self._row(f"{title}, early firing" if start else title, simulation, {**kernel, "start": start})
+                name, n_images = (f"{title}, early firing", None) if start else (title, self.network.n_waiting)
+                self._row(name, simulation, {**kernel, "start": start}, n_images=n_images)
         burst = Simulation(self._converted("burst"), "standalone", dtype=params.DTYPE)
         self._row(params.BURST, burst, {}, self.network.burst_steps, self.network.n_burst)
 

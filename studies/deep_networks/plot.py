@@ -32,11 +32,13 @@ def draw(rows: dict[str, dict[str, Any]]) -> plt.Figure:
     figure, all_axes = plt.subplots(
         1, len(codes), figsize=(5.6 * len(codes), 3.8), sharey=True, squeeze=False, layout="constrained"
     )
+    networks = list(dict.fromkeys(title.split(",")[0] for title in rows))
+    colors = {network: CYCLE[k % len(CYCLE)] for k, network in enumerate(networks)}
     for axes, code in zip(all_axes[0], codes, strict=True):
-        chosen = [title for title in rows if params.ROWS[title].code == code]
-        for k, title in enumerate(chosen):
+        for title in [title for title in rows if params.ROWS[title].code == code]:
+            network = title.split(",")[0]
             lost = 100 * (np.array(rows[title]["accuracy_by_step"]) - rows[title]["ann_accuracy"])
-            axes.plot(np.arange(1, len(lost) + 1), lost, color=CYCLE[k % len(CYCLE)], label=title.split(",")[0])
+            axes.plot(np.arange(1, len(lost) + 1), lost, color=colors[network], label=network)
         axes.axhline(0, color="0.3", linewidth=0.8, linestyle=":", label="ANN")
         axes.set(xlabel="steps", ylabel="accuracy beside the ANN's (points)", ylim=(-LOWEST, 2), title=f"{code} coding")
         axes.legend(fontsize=8, loc="lower right")

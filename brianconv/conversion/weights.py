@@ -112,12 +112,12 @@ def image_statistics(weights: Path | None) -> tuple[list[float], list[float]]:
 
 
 def _module(place: str) -> ModuleType:
+    path = Path(place) if place.endswith(".py") else None
+    if path and not path.is_file():
+        raise ParameterError(f"model file {place!r} does not exist; write path/to/file.py:factory")
     try:
-        if not place.endswith(".py"):
+        if path is None:
             return importlib.import_module(place)
-        path = Path(place)
-        if not path.is_file():
-            raise ParameterError(f"model file {place!r} does not exist; write path/to/file.py:factory")
         if path.parent.joinpath("__init__.py").exists():  # part of a package: its own imports must work
             return _packaged(path.resolve())
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -125,8 +125,6 @@ def _module(place: str) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
-    except ParameterError:
-        raise
     except Exception as error:  # whatever the user's own file raises
         raise ParameterError(f"model {place!r} cannot be imported: {type(error).__name__}: {error}") from error
 

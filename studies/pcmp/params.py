@@ -25,8 +25,6 @@ class Network:
         Global pre-charges with which the error of the output layer is compared.
     global_coarse : tuple of str
         Those whose latency is measured.
-    refine : bool
-        Whether the pre-charges are refined by the error of the output as well.
     paper : mapping
         Steps to 99.0, 99.5 and 99.9 % of the ANN's accuracy in Hwang et al. (2021), Table 2.
     """
@@ -43,7 +41,6 @@ class Network:
     delays: range
     global_fine: tuple[float, ...]
     global_coarse: tuple[str, ...]
-    refine: bool
     paper: dict[str, tuple[int, int, int]]
 
 
@@ -67,7 +64,6 @@ NETWORKS = {
         delays=range(0, 26),
         global_fine=tuple(k / 100 for k in range(51)),
         global_coarse=TENTHS,
-        refine=True,
         paper={
             "0.0": (17, 19, 32),
             "0.1": (15, 18, 29),
@@ -91,7 +87,6 @@ NETWORKS = {
         delays=range(0, 121, 5),
         global_fine=tuple(k / 20 for k in range(11)),
         global_coarse=("0.0", "0.3", "0.5"),
-        refine=False,
         paper={
             "0.0": (161, 216, 337),
             "0.1": (139, 207, 311),
@@ -115,7 +110,6 @@ NETWORKS = {
         delays=range(0, 151, 5),
         global_fine=tuple(k / 20 for k in range(11)),
         global_coarse=("0.0", "0.2", "0.4", "0.5"),
-        refine=False,
         paper={
             "0.0": (408, 511, 703),
             "0.1": (346, 416, 625),

@@ -62,10 +62,9 @@ class Study:
         for images in ("training", "test"):
             for v_init in (params.LAYERWISE, *self.network.global_fine):
                 self._row(f"squared_error_{images}", str(v_init), partial(self._errors, images, tuned))
-        if self.network.refine:
-            tuned[params.REFINED] = self._refined()
-            for images in ("training", "test"):
-                self._row(f"squared_error_{images}", params.REFINED, partial(self._errors, images, tuned))
+        tuned[params.REFINED] = self._refined()
+        for images in ("training", "test"):
+            self._row(f"squared_error_{images}", params.REFINED, partial(self._errors, images, tuned))
         for v_init in (*tuned, *self.network.global_coarse):
             self._row("latency", v_init, partial(self._latency, tuned))
 

@@ -93,11 +93,12 @@ def _is_done(setup: Setup, part: str) -> bool:
     """Whether there are results, of the schedule of params.py where something was trained."""
     stored = _results(setup.name).get(part)
     if part == "trained" and stored:
-        network = setup.network
-        before = dataclasses.asdict(network.schedule) if network.then else None
-        last = dataclasses.asdict(network.then or network.schedule)
-        return stored["schedule"] == last and stored.get("schedule_before") == before
+        return stored["schedules"] == [dataclasses.asdict(schedule) for schedule in _schedules(setup)]
     return bool(stored) and part != "variants"
+
+
+def _schedules(setup: Setup) -> list[Schedule]:
+    return [setup.network.schedule, *setup.network.then]
 
 
 def _store(name: str, part: str, result: dict[str, Any]) -> None:
@@ -126,16 +127,18 @@ def _converted(setup: Setup) -> None:
 
 def _trained(setup: Setup) -> None:
     spiking = setup.converted("hybrid", window=params.T)
-    network, history = _train(setup, spiking, setup.network.schedule, setup.name)
-    if setup.network.then:
-        first, network = network, TrainableNetwork(setup.model, spiking, dropout=False)
-        network.load_state_dict(first.state_dict())
-        history = _joined(history, _fit(setup, network, setup.network.then, f"{setup.name}_then"))
-        _checkpoint(f"{setup.name}_then").unlink(missing_ok=True)
+    network, first = _train(setup, spiking, setup.network.schedule, setup.name)
+    courses, stems = [first], [setup.name]
+    for number, schedule in enumerate(setup.network.then, start=1):
+        before, network = network, TrainableNetwork(setup.model, spiking, dropout=False)
+        network.load_state_dict(before.state_dict())
+        stems.append(f"{setup.name}_then{number}")
+        courses.append(_fit(setup, network, schedule, stems[-1]))
     TRAINED.mkdir(exist_ok=True)
     save_trained(network, TRAINED / f"{setup.name}.json", setup.mean, setup.std)
-    _store(setup.name, "trained", history | _compared(setup, network))
-    _checkpoint(setup.name).unlink(missing_ok=True)
+    _store(setup.name, "trained", _joined(courses) | _compared(setup, network))
+    for stem in stems:
+        _checkpoint(stem).unlink(missing_ok=True)
 
 
 def _variants(setup: Setup) -> None:
@@ -191,10 +194,11 @@ def _fit(
     }
 
 
-def _joined(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
-    """Put the courses of two trainings behind each other."""
-    lists = ("loss_by_epoch", "epoch_s")
-    return then | {"schedule_before": first["schedule"]} | {key: first[key] + then[key] for key in lists}
+def _joined(courses: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the courses of trainings behind each other."""
+    lists = {key: [x for course in courses for x in course[key]] for key in ("loss_by_epoch", "epoch_s")}
+    last = {key: value for key, value in courses[-1].items() if key != "schedule"}
+    return {"schedules": [course["schedule"] for course in courses], **last, **lists}
 
 
 def _compared(setup: Setup, network: TrainableNetwork) -> dict[str, Any]:

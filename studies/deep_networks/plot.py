@@ -33,7 +33,7 @@ def draw(rows: dict[str, dict[str, Any]]) -> plt.Figure:
         1, len(codes), figsize=(5.6 * len(codes), 3.8), sharey=True, squeeze=False, layout="constrained"
     )
     networks = list(dict.fromkeys(title.split(",")[0] for title in rows))
-    colors = {network: CYCLE[k % len(CYCLE)] for k, network in enumerate(networks)}
+    colors = dict(zip(networks, (*CYCLE, "0.35"), strict=False))
     for axes, code in zip(all_axes[0], codes, strict=True):
         for title in [title for title in rows if params.ROWS[title].code == code]:
             network = title.split(",")[0]
@@ -53,10 +53,11 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     ]
     for title, row in rows.items():
         latencies = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
+        held = params.ROWS[title].skip or params.ROWS[title].delay
         lines.append(
-            f"| {title} | {row['n_steps']} | {row['accuracy']:.1%} | {row['ann_accuracy']:.1%} | "
-            f"{row['agreement_with_ann']:.1%} | {latencies} | {params.ROWS[title].paper or '-'} | "
-            f"{row['spikes_per_image']:,.0f} |"
+            f"| {title} | {row['n_steps']}{f' ({held} held)' if held else ''} | {row['accuracy']:.1%} | "
+            f"{row['ann_accuracy']:.1%} | {row['agreement_with_ann']:.1%} | {latencies} | "
+            f"{params.ROWS[title].paper or '-'} | {row['spikes_per_image']:,.0f} |"
         )
     return "\n".join(lines)
 

@@ -49,6 +49,7 @@ def _figures(row: params.Row, data_root: str, jobs: int) -> dict:
         test.images,
         row.n_steps,
         skip=row.skip,
+        delay=row.delay,
         mode="standalone",
         dtype=params.DTYPE,
         jobs=jobs,

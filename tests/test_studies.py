@@ -1,6 +1,8 @@
 """The studies: results belong to the parameters that are written down, and a stopped run goes on."""
 
+import importlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,24 @@ def test_stored_results_are_those_of_the_parameters(study):
     for name in json.loads(path.read_text()):
         results = Stored(path, name, study.NETWORKS[name], leave_out=("paper",) * (study is pcmp)).results
         assert len(results) > 2, f"{path}: {name} was run with other settings"
+
+
+STUDIES = sorted(path.parent for path in Path(pcmp.__file__).parents[1].glob("*/plot.py"))
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_readmes_show_the_tables_of_the_results(folder, tmp_path, monkeypatch, capsys):
+    plot = importlib.import_module(f"studies.{folder.name}.plot")
+    for path in (*folder.glob("*.json"), *folder.glob("*.npz")):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(plot, "FOLDER", tmp_path)
+    plot.main()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    readme = (folder / "README.md").read_text().splitlines()
+    assert len(lines) > 4
+    assert not [line for line in lines if line not in readme], "the README shows other figures than results.json"
+    drawn, kept = ({path.name for path in place.glob("*.png")} for place in (tmp_path, folder))
+    assert drawn == kept
 
 
 def test_patches_put_together_are_the_picture():

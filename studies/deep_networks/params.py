@@ -49,7 +49,7 @@ ROWS = {
         f"{HWANG}:resnet20", "phase", {"percentile": 99.99}, 600, skip=160, paper="no loss after 502 steps"
     ),
     "VGG-6, rate": Row(f"{DATTA}:vgg6", "rate", {"encoding": "analog", "percentile": 99.99}, 150),
-    "Net 2, rate": Row(f"{HWANG}:net2", "rate", {"v_init": 0.4}, 300, paper="99.9 % of the ANN after 296 steps"),
+    "Net 2, rate": Row(f"{HWANG}:net2", "rate", {"v_init": 0.4}, 300, paper="99.9 % of the ANN after 516 steps"),
     "VGG-16, rate": Row(f"{PARK}:vgg16", "rate", {"v_init": 0.4}, 400, paper="91.14 % after 10,000 steps"),
     "ResNet-32, rate": Row(f"{KIM}:resnet32", "rate", {"v_init": 0.4}, 400),
     "ResNet-32, phase": Row(

@@ -40,7 +40,12 @@ def draw(rows: dict[str, dict[str, Any]]) -> plt.Figure:
             lost = 100 * (np.array(rows[title]["accuracy_by_step"]) - rows[title]["ann_accuracy"])
             axes.plot(np.arange(1, len(lost) + 1), lost, color=colors[network], label=network)
         axes.axhline(0, color="0.3", linewidth=0.8, linestyle=":", label="ANN")
-        axes.set(xlabel="steps", ylabel="accuracy beside the ANN's (points)", ylim=(-LOWEST, 2), title=f"{code} coding")
+        axes.set(
+            xlabel="steps (curves begin where the output is no longer held)",
+            ylabel="accuracy beside the ANN's (points)",
+            ylim=(-LOWEST, 2),
+            title=f"{code} coding",
+        )
         axes.legend(fontsize=8, loc="lower right")
     return figure
 

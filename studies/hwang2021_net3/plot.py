@@ -31,7 +31,7 @@ def draw_pictures(pictures: Any, by_v_init: dict[str, dict]) -> plt.Figure:
     rows = [v_init for v_init in by_v_init if f"{v_init}/{params.SHOWN_STEPS[0]}" in pictures]
     n_columns = 2 + len(params.SHOWN_STEPS)
     figure, all_axes = plt.subplots(
-        len(rows), n_columns, figsize=(2.0 * n_columns, 2.35 * len(rows)), squeeze=False, layout="constrained"
+        len(rows), n_columns, figsize=(2.0 * n_columns, 2.5 * len(rows) + 0.3), squeeze=False, layout="constrained"
     )
     for axes, v_init in zip(all_axes, rows, strict=True):
         result = by_v_init[v_init]
@@ -46,6 +46,7 @@ def draw_pictures(pictures: Any, by_v_init: dict[str, dict]) -> plt.Figure:
             ax.set_xlabel("" if error is None else f"error {error:.4f}")
             ax.spines[:].set_visible(False)
         axes[0].set_ylabel(f"v_init {v_init}")
+    figure.supxlabel("error: mean squared difference to the photograph", fontsize=10)
     return figure
 
 
@@ -69,7 +70,7 @@ def draw_errors(by_v_init: dict[str, dict]) -> plt.Figure:
     places = np.arange(len(reached))
     for offset, (title, column) in zip((-0.2, 0.2), (("all steps count", 0), ("best delay", 1)), strict=True):
         operations = [
-            by_v_init[v_init]["operations_by_step"][: both[column][0]] if both[column] else []
+            by_v_init[v_init]["operations_by_step"][: found[0]] if (found := both[column]) else []
             for v_init, both in reached.items()
         ]
         right.bar(places + offset, [sum(o) / 1e6 for o in operations], 0.4, label=title, color=CYCLE[column])

@@ -77,7 +77,8 @@ def _paths(axes: Axes, tuned: dict[str, Any], network: params.Network, key: str)
         for k, ((name, path), shade) in enumerate(zip(paths.items(), shades, strict=True)):
             label = name if start == network.starts[0] and k % every == 0 else None
             axes.plot(np.arange(len(path)) + 1, path, color=shade, linestyle=line, linewidth=1, label=label)
-    axes.set_title(f"{key} (steps)", fontsize=10)
+    low, high = network.starts
+    axes.set_title(f"{key} (steps; solid: from tau = {low:g}, dashed: {high:g})", fontsize=10)
     axes.legend(fontsize=8, ncols=2)
 
 
@@ -127,12 +128,12 @@ def table(rows: dict[str, dict]) -> str:
 
 def kernel_table(tuned: dict[str, dict]) -> str:
     """Return tau and t_d of each population from each starting point."""
-    populations = list(next(iter(tuned.values()))["settings"]["tau"])
-    lines = [f"| tau, t_d | {' | '.join(populations)} |", "|---" * (len(populations) + 1) + "|"]
-    for start, found in tuned.items():
-        tau, t_d = (found["settings"][key] for key in ("tau", "t_d"))
-        cells = " | ".join(f"{tau[name]:.2f}, {t_d[name]:.2f}" for name in populations)
-        lines.append(f"| from tau {float(start):g} | {cells} |")
+    starts = " | ".join(f"from tau {float(start):g}" for start in tuned)
+    lines = [f"| tau, t_d | {starts} |", "|---" * (len(tuned) + 1) + "|"]
+    found = [result["settings"] for result in tuned.values()]
+    for name in found[0]["tau"]:
+        cells = " | ".join(f"{settings['tau'][name]:.2f}, {settings['t_d'][name]:.2f}" for settings in found)
+        lines.append(f"| {name} | {cells} |")
     return "\n".join(lines)
 
 

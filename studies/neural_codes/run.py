@@ -9,9 +9,9 @@ was stopped. `--network` and `--only` run a part.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -95,8 +95,8 @@ def _run(model: nn.Module, title: str, calibration: np.ndarray, test: datasets.D
 
 def _converted(model: nn.Module, calibration: np.ndarray, row: params.Row) -> SpikingNetwork:
     measured = row.code in ("hybrid", "direct")  # they measure thresholds and leave the weights as they are
-    normalization = {} if measured else {"normalization": "max"}
-    return convert(model, calibration, coding=row.code, **normalization, **row.options)
+    options = row.options if measured else {"normalization": "max", **row.options}
+    return convert(model, calibration, coding=row.code, **options)
 
 
 def _figures(spiking: SpikingNetwork, recording: Recording, labels: np.ndarray) -> dict:
@@ -132,7 +132,7 @@ def _add_energies(rows: dict[str, dict]) -> None:
 
 def _record(model: nn.Module, calibration: np.ndarray, image: np.ndarray) -> None:
     """Record spikes and potentials of one layer for one image, for each code that is drawn."""
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for k, title in enumerate(params.DRAWN):
         row = params.ROWS[title]
         spiking = _converted(model, calibration, row)
@@ -140,7 +140,7 @@ def _record(model: nn.Module, calibration: np.ndarray, image: np.ndarray) -> Non
         lively = np.argsort(activation)[[int(0.99 * activation.size)]]
         recording = simulate(
             spiking, image, row.n_steps, mode="standalone", dtype=params.DTYPE,
-            record_spikes=[params.LAYER], record_potentials={params.LAYER: lively},
+            record_spikes=[params.LAYER], record_potentials={params.LAYER: lively.tolist()},
         )  # fmt: skip
         spikes = recording.spikes_of(params.LAYER)
         traced = spikes.neuron == lively[0]
@@ -155,7 +155,7 @@ def _record(model: nn.Module, calibration: np.ndarray, image: np.ndarray) -> Non
             f"{k}/fired": fired,
             f"{k}/threshold": path({name: by[params.LAYER] for name, by in spiking.shared_values.items()}, fired),
         }
-    write_atomically(FOLDER / "recordings.npz", functools.partial(np.savez_compressed, **arrays))
+    write_atomically(FOLDER / "recordings.npz", lambda path: np.savez_compressed(path, **arrays))
 
 
 if __name__ == "__main__":

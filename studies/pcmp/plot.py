@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.ticker import MaxNLocator
 
 from brianconv.analysis.plotting import BLUE, CYCLE, RED, STYLE
 from brianconv.files import write_atomically
@@ -28,7 +29,7 @@ def main() -> None:
     plt.switch_backend("Agg")
     for name, results in json.loads((FOLDER / "results.json").read_text()).items():
         network = params.NETWORKS[name]
-        missing = {*network.global_coarse, *_tuned(network)} - set(results.get("latency", {}))
+        missing = {params.LAYERWISE, *network.global_coarse} - set(results.get("latency", {}))
         if missing:
             print(f"{name}: without {', '.join(sorted(missing))} so far")
             continue
@@ -64,7 +65,9 @@ def _search(axes: Axes, tuned: dict[str, Any]) -> None:
         axes.legend(fontsize=8, ncols=2)
         return
     depth = ScalarMappable(Normalize(0, len(shades) - 1), LinearSegmentedColormap.from_list("depth", shades))
-    axes.figure.colorbar(depth, ax=axes, label="population, from the input (0) to the output")
+    axes.figure.colorbar(
+        depth, ax=axes, ticks=MaxNLocator(integer=True), label="population, from the input (0) to the output"
+    )
 
 
 def _output_error(axes: Axes, results: dict[str, Any], network: params.Network) -> None:
@@ -72,7 +75,7 @@ def _output_error(axes: Axes, results: dict[str, Any], network: params.Network) 
         rows = results[f"squared_error_{which}"]
         values = [rows[str(v)]["sum"] for v in network.global_fine]
         axes.plot(network.global_fine, values, color=CYCLE[k], label=f"global, {label}")
-        for tuned, line in zip(_tuned(network), ("--", ":"), strict=False):
+        for tuned, line in zip(_tuned(rows), ("--", ":"), strict=False):
             axes.axhline(rows[tuned]["sum"], color=CYCLE[k], linestyle=line, linewidth=1, label=f"{tuned}, {label}")
     axes.set(xlabel="v_init of all layers (thresholds)", ylabel="sum of mean squared errors", ylim=(0, None))
     axes.set_title("error of the output layer")
@@ -81,7 +84,7 @@ def _output_error(axes: Axes, results: dict[str, Any], network: params.Network) 
 
 def _error_by_step(axes: Axes, rows: dict[str, Any], network: params.Network) -> None:
     """Hwang et al. (2021), Figure 9."""
-    for style, v_init in _styles(network):
+    for style, v_init in _styles(rows, network):
         by_step = rows[v_init]["by_step"]
         axes.plot(range(1, len(by_step) + 1), by_step, **style)
     axes.set(xlabel="step", ylabel="mean squared error", xscale="log", yscale="log", title="output layer, test images")
@@ -89,7 +92,7 @@ def _error_by_step(axes: Axes, rows: dict[str, Any], network: params.Network) ->
 
 
 def _accuracy(axes: Axes, rows: dict[str, Any], network: params.Network) -> None:
-    for style, v_init in _styles(network):
+    for style, v_init in _styles(rows, network):
         accuracy = [100 * value for value in rows[v_init]["accuracy_by_step"]]
         axes.plot(range(1, len(accuracy) + 1), accuracy, **style)
     ann = 100 * rows[params.LAYERWISE]["ann_accuracy"]
@@ -100,19 +103,20 @@ def _accuracy(axes: Axes, rows: dict[str, Any], network: params.Network) -> None
     axes.legend(fontsize=8)
 
 
-def _styles(network: params.Network) -> list[tuple[dict[str, Any], str]]:
+def _styles(rows: dict[str, Any], network: params.Network) -> list[tuple[dict[str, Any], str]]:
     """Return how each row is drawn: grey to black for global values, the layer-wise one in front."""
     shades = np.linspace(0.8, 0.1, len(network.global_coarse))
     styles: list[tuple[dict[str, Any], str]] = [
         ({"color": str(shade), "label": f"global {v}"}, v)
         for shade, v in zip(shades, network.global_coarse, strict=True)
     ]
-    tuned = zip(_tuned(network), (BLUE, RED), strict=False)
+    tuned = zip(_tuned(rows), (BLUE, RED), strict=False)
     return [*styles, *(({"color": color, "label": name}, name) for name, color in tuned)]
 
 
-def _tuned(network: params.Network) -> list[str]:
-    return [params.LAYERWISE, params.REFINED] if network.refine else [params.LAYERWISE]
+def _tuned(rows: dict[str, Any]) -> list[str]:
+    """Return which of the tuned pre-charges have been run so far."""
+    return [name for name in (params.LAYERWISE, params.REFINED) if name in rows]
 
 
 def table(results: dict[str, Any], network: params.Network) -> str:
@@ -121,7 +125,7 @@ def table(results: dict[str, Any], network: params.Network) -> str:
         "| v_init | accuracy | t99.0 / t99.5 / t99.9 | paper | with DE (best delay) | 10^6 operations to t99.9 |",
         "|---|---|---|---|---|---|",
     ]
-    for v_init in (*network.global_coarse, *_tuned(network)):
+    for v_init in (*network.global_coarse, *_tuned(results["latency"])):
         row = results["latency"][v_init]
         ours = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
         delayed = " / ".join(_best_delay(row["latency_by_delay"][share], network.delays) for share in LATENCY_SHARES)
@@ -143,7 +147,7 @@ def _best_delay(latencies: list[int | None], delays: range) -> str:
 
 def error_table(results: dict[str, Any], network: params.Network) -> str:
     """Return the summed squared error of the output layer, tuned and for the best global value."""
-    tuned = _tuned(network)
+    tuned = _tuned(results["squared_error_test"])
     lines = [
         f"| images | {' | '.join(tuned)} | best global (its v_init) | global 0.0 |",
         "|---" * (len(tuned) + 3) + "|",

@@ -102,7 +102,9 @@ def _schedules(setup: Setup) -> list[Schedule]:
 
 
 def _store(name: str, part: str, result: dict[str, Any]) -> None:
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"versions": versions(), "networks": {}}
+    results: dict[str, Any] = {"versions": versions(), "networks": {}}
+    if RESULTS.exists():
+        results = json.loads(RESULTS.read_text())
     results["networks"].setdefault(name, {})[part] = result
     write_json(RESULTS, results)
     print(f"{name}, {part}: {result}", flush=True)

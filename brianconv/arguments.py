@@ -57,7 +57,7 @@ def load_trained(parsed: argparse.Namespace, settings: dict[str, Any]) -> Traine
     from brianconv.conversion.weights import image_statistics, load_model, read_recipe
 
     model, weights = load_model(parsed.model, parsed.weights, parsed.seed)
-    print(f"weights: {weights or 'as the model was made'}", flush=True)
+    print(f"weights: {weights or 'as the model was made, none were loaded'}", flush=True)
     mean, std = image_statistics(weights)
     mean, std = _take_numbers(settings, "mean", mean), _take_numbers(settings, "std", std)
     return Trained(model, weights, mean, std, read_recipe(weights))
@@ -119,6 +119,14 @@ def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
         settings.setdefault("seed", parsed.seed)
 
 
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
 def seed(text: str) -> int:
     """Read a seed."""
     number = int(text)
@@ -147,6 +155,8 @@ def _take_numbers(settings: dict[str, Any], key: str, default: list[float]) -> l
 def _settings_file(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ParameterError(f"--set @{path}: the file does not exist") from error
     except (OSError, ValueError) as error:
         raise ParameterError(f"--set @{path}: cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):

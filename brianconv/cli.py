@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from brianconv.arguments import (
     add_seed,
     load_trained,
     load_training_images,
+    positive,
     read_settings,
     seed,
     take_calibration,
@@ -30,10 +32,11 @@ from brianconv.tuning.command import add_methods, check_out, run_auto, run_metho
 from brianconv.tuning.stdb_command import run_stdb
 
 INTERRUPTED = 130
+CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, or 2 after a message about bad input, or 130 if interrupted."""
+    """Run a command; return 0, or 2 after a message about bad input, 130 if interrupted, 141 if nobody reads on."""
     parsed = _parser().parse_args(arguments)
     matplotlib.use("Agg")
     try:
@@ -42,8 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"brianconv: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("brianconv: interrupted; no result was written", file=sys.stderr)
+        kept = "; the same command goes on where it was" if parsed.run is _tune else ""
+        print(f"brianconv: interrupted, no result was written{kept}", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output, such as head, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
     return 0
 
 
@@ -55,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     _add_run(commands.add_parser("run", help="convert a trained network and run it on a data set"))
     tune = commands.add_parser("tune", help="fit a code's parameters to a network, for run --set @FILE")
-    add_methods(tune, _add_model, _positive, _tune)
+    add_methods(tune, _add_model, positive, _tune)
     _add_export(commands.add_parser("export", help="write a self-contained C++ project"))
     codes = commands.add_parser("codes", help="list the neural codes, or print the equations of one")
     codes.add_argument("name", nargs="?", choices=sorted(SCHEMES), metavar="NAME", help=", ".join(sorted(SCHEMES)))
@@ -66,9 +73,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
-    parser.add_argument("--images", type=_positive, metavar="N", help="test images to run (default: all)")
+    parser.add_argument("--images", type=positive, metavar="N", help="test images to run (default: all)")
     parser.add_argument("--mode", choices=("runtime", "standalone"), default="standalone")
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes that share the images")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes that share the images")
     parser.add_argument("--record", nargs="+", default=[], metavar="LAYER", help="layers whose spikes are recorded")
     parser.add_argument("--out", default="run_output", metavar="DIR", help="folder for result.json and recording.npz")
     parser.set_defaults(run=_run)
@@ -113,7 +120,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--coding", choices=sorted(SCHEMES), default="rate")
-    parser.add_argument("--steps", type=_positive, metavar="N", help="steps an image (default: the code's)")
+    parser.add_argument("--steps", type=positive, metavar="N", help="steps an image (default: the code's)")
     parser.add_argument("--delay", type=int, default=0, metavar="N", help="delayed evaluation: steps that do not count")
     parser.add_argument("--early-decision", type=float, metavar="THETA", help="stop an image once it is decided")
     parser.add_argument(
@@ -121,13 +128,6 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="kernels shared by place, or every synapse stored",
     )  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
 
 
 def _demo(parsed: argparse.Namespace) -> None:

@@ -277,8 +277,11 @@ class SpikingNetwork:
 
     def _describe(self, name: str) -> str:
         model, shape = self.model(name), self.graph.shapes[name]
-        values = {p: by[name] for p, by in self.shared_values.items() if name in by and _has_variable(model, p)}
+        shared = self.shared_values.items()
+        values: dict[str, Any] = {p: by[name] for p, by in shared if name in by and _has_variable(model, p)}
         values |= dict(model.namespace)
+        if name != INPUT and _has_variable(model, "drive"):
+            values["drive"] = "the neuron's bias" if self.graph.layer(name).bias.any() else "0, as there is no bias"
         lines = [
             f"{name}: {' x '.join(map(str, shape))} = {int(np.prod(shape))} neurons ({model.name})",
             *section("first step of an image", model.on_image),

@@ -26,8 +26,9 @@ from torch.nn import functional
 from tqdm import trange
 
 from brianconv import datasets
+from brianconv.arguments import positive
 from brianconv.errors import BrianconvError, ParameterError
-from brianconv.files import write_atomically, write_json
+from brianconv.files import writable_folder, write_atomically, write_json
 from brianconv.tuning.augment import augment
 from models.recipe import Recipe
 
@@ -45,7 +46,7 @@ def main() -> int:
     parser.add_argument("name", help="network as FILE.FUNCTION, such as hwang2021.net1")
     parser.add_argument("--data-root", default="data", help="folder of the data sets, as torchvision lays it out")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights (default: models/weights)")
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's; the result is not the published one")
+    parser.add_argument("--epochs", type=positive, help="instead of the recipe's; the result is not the published one")
     arguments = parser.parse_args()
     try:
         build, recipe = find_network(arguments.name)
@@ -54,6 +55,9 @@ def main() -> int:
     except BrianconvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on after the last complete epoch", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -92,13 +96,13 @@ class Progress:
 
 def train(name: str, build: Callable[[], nn.Module], recipe: Recipe, data_root: str | Path, out: Path) -> None:
     """Train, or go on training, and write weights and result into `out`."""
+    writable_folder(out)
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     (images, labels), notes = _load(recipe, "train", data_root, device)
     test, test_notes = _load(recipe, "test", data_root, device)
     model = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = _trained_state(model, recipe, len(images) // recipe.batch_size)
-    out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f".{_stem(name)}.checkpoint"
     progress = _resume(checkpoint, state, recipe)
     while progress.epoch < recipe.epochs:

@@ -98,6 +98,24 @@ def test_the_command_says_what_it_tried_and_sees_no_test_image(
     assert f"--set @{out}" in printed and set(asked) == {"train"}
     assert json.loads(out.read_text())["percentile"] == 100.0
     assert len(json.loads((tmp_path / "auto.curves.json").read_text())["tried"]) == 2 * (3 + len(auto.THETAS))
-    assert main([*command, "--images", "5000"]) == 2
+    assert main([*command, "--images", "1437"]) == 2
     assert "do not fit" in capsys.readouterr().err
     assert np.all([not path.name.startswith(".auto") for path in tmp_path.iterdir()])
+
+
+def test_calibration_images_are_those_that_are_not_held_out(tmp_path, monkeypatch, capsys):
+    taken = []
+
+    def stopped(model, calibration_images, held_out, *arguments, **options):
+        taken.append((len(calibration_images), len(held_out)))
+        raise ParameterError("enough")
+
+    monkeypatch.setattr(auto, "tune_auto", stopped)
+    (tmp_path / "mlp.py").write_text(
+        "from torch import nn\nbuild = lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    command = ["tune", "auto", str(tmp_path / "mlp.py"), "--data", "digits", "--out", str(tmp_path / "auto.json")]
+    assert main(command) == 2 and main([*command, "--images", "300"]) == 2
+    assert taken == [(1437 - 500, 500), (1000, 300)]
+    assert main([*command, "--set", "calibration=1000"]) == 2
+    assert "calibration=1000 and 500 held-out images do not fit into 1437" in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_run_writes_result_and_recording(model_file, trained, tmp_path, capsys):
         (["--data", "digits", "--set", "v_init"], "is not KEY=VALUE"),
         (["--data", "digits", "--set", "v_init=3"], "must lie in [0, 0.99]"),
         (["--data", "digits", "--set", "gamma=3"], "no parameter 'gamma'; it has v_init"),
-        (["--data", "digits", "--set", "@missing.json"], "cannot be read as JSON"),
+        (["--data", "digits", "--set", "@missing.json"], "@missing.json: the file does not exist"),
         (["--data", "digits", "--set", "skip=x"], "skip=x: it is a whole number"),
         (["--data", "digits", "--set", "calibration=-5"], "1 or more"),
         (["--data", "digits", "--set", "percentile=abc"], "percentile is 'abc'"),

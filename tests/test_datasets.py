@@ -75,7 +75,7 @@ def test_damaged_files_are_reported(mnist_root, tmp_path):
     with pytest.raises(DataError, match="not a complete idx file"):
         datasets.load("mnist", "test", mnist_root)
     (tmp_path / "bad.npz").write_bytes(b"no zip")
-    with pytest.raises(DataError, match=r"not a readable \.npz file"):
+    with pytest.raises(DataError, match=r"not an \.npz archive, as numpy.savez writes it$"):
         datasets.load(str(tmp_path / "bad.npz"))
     np.savez(tmp_path / "objects.npz", images=np.array([{}]), labels=np.arange(1))
     with pytest.raises(DataError, match=r"not a readable \.npz file"):
@@ -202,3 +202,5 @@ def test_standardized_images_have_mean_and_deviation_removed(tmp_path):
     assert (standardized[:, 0] == 1).all() and (standardized[:, 1] == 0).all()
     with pytest.raises(DataError, match="has 2 channels, got 1 means and 1 deviations"):
         loaded.standardized((0.5,), (0.5,))
+    with pytest.raises(DataError, match="deviations above 0"):
+        loaded.standardized((0.5, 0.5), (0.5, 0.0))

@@ -358,7 +358,9 @@ def test_training_goes_on_where_it_was_stopped_to_the_same_result(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"state"}
 
     other, *_ = digits_network()
-    with pytest.raises(ParameterError, match=r"belongs to another training \(schedule\); delete it"):
+    with pytest.raises(
+        ParameterError, match=r"another training \(schedule.batch_size: 64 there, 32 here, .*\); delete it"
+    ):
         train_stdb(other, images[:640], labels[:640], Schedule(epochs=3, batch_size=32), state=state)
     with pytest.raises(ParameterError, match=r"belongs to another training \(augmentation\)"):
         train_stdb(other, images[:640], labels[:640], schedule, state=state, augmentation="shift 2")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import pytest
 import torch
@@ -55,6 +56,19 @@ def test_checkpoints_of_another_recipe_are_refused(tmp_path, monkeypatch):
         training.train("mine.net", network, dataclasses.replace(RECIPE, epochs=1), tmp_path, tmp_path)
     with pytest.raises(ParameterError, match="belongs to another recipe; delete it"):
         training.train("mine.net", network, RECIPE, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--epochs", "0"], "0 is not positive"), (["--out", "/proc/x"], "cannot write into '/proc/x'")],
+)
+def test_bad_options_are_refused_before_anything_is_trained(options, message, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train", "kim2018.mnist_cnn", "--data-root", "nowhere", *options])
+    try:
+        code = training.main()
+    except SystemExit as error:
+        code = error.code
+    assert code == 2 and message in capsys.readouterr().err
 
 
 def test_autoencoders_are_judged_by_their_error(tmp_path):

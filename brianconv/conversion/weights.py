@@ -157,5 +157,7 @@ def _load(model: nn.Module, path: Path) -> None:
         raise DataError(f"weights {str(path)!r} do not exist") from error
     except (SafetensorError, OSError, EOFError, AttributeError, RuntimeError, ValueError) as error:
         raise DataError(f"weights {str(path)!r} cannot be loaded into the model: {error}") from error
-    except Exception as error:  # torch raises pickle's UnpicklingError for files that hold more than tensors
-        raise DataError(f"weights {str(path)!r} hold more than tensors and are not loaded: {error}") from error
+    except Exception as error:  # torch raises pickle's UnpicklingError, and others for damaged files
+        raise DataError(
+            f"weights {str(path)!r} are damaged or hold more than tensors, and are not loaded: {error}"
+        ) from error

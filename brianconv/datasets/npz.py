@@ -14,6 +14,8 @@ from brianconv.errors import DataError, NoTrainingImagesError
 def load_npz(path: Path, split: str) -> Dataset:
     """Load `images` and `labels`, or `train_images` and `train_labels`."""
     prefix = "train_" if split == "train" else ""
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise DataError(f"{str(path)!r} is not an .npz archive, as numpy.savez writes it")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {key: arrays[key] for key in (f"{prefix}images", f"{prefix}labels") if key in arrays.files}

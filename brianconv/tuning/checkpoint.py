@@ -47,7 +47,7 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ParameterError(f"{str(self.path)!r} is not the state of a tuning run; delete it") from error
         if about != self.about:
-            changed = ", ".join(sorted(key for key in self.about | about if self.about.get(key) != about.get(key)))
+            changed = ", ".join(differences(about, self.about))
             raise ParameterError(f"{str(self.path)!r} belongs to another run ({changed}); delete it to start anew")
         return state
 
@@ -59,6 +59,19 @@ class Checkpoint:
             write_json(self.path, {"about": self.about, "state": state})
         except OSError as error:
             raise OutputError(f"cannot write {str(self.path)!r} ({error.strerror})") from error
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Return the keys whose values differ, with both values where they are numbers."""
+    found = []
+    for key in sorted({*stored, *asked}):
+        there, here = stored.get(key), asked.get(key)
+        if isinstance(there, Mapping) and isinstance(here, Mapping):
+            found += [f"{key}.{line}" for line in differences(there, here)]
+        elif there != here:
+            numbers = all(value is None or isinstance(value, (int, float)) for value in (there, here))
+            found.append(f"{key}: {there} there, {here} here" if numbers else key)
+    return found
 
 
 def digest(arrays: Iterable[np.ndarray]) -> str:

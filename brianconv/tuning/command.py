@@ -183,8 +183,11 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     from brianconv.tuning.checkpoint import Checkpoint, digest
 
     options = dict(settings)
+    searched, chosen = combinations(parsed.coding, options), "calibration" in options
     n_calibration = take_calibration(options)
     training = datasets.load(parsed.data, "train", parsed.data_root)
+    if not chosen:
+        n_calibration = min(n_calibration, max(len(training) - parsed.images, 1))
     if n_calibration > len(training) - parsed.images:
         raise ParameterError(
             f"calibration={n_calibration} and {parsed.images} held-out images do not fit into {len(training)} training "
@@ -203,7 +206,7 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     held_out = replace(training, images=training.images[-parsed.images :], labels=training.labels[-parsed.images :])
     weights = trained.model.state_dict().values()
     depends = {
-        "combinations": combinations(parsed.coding, options),
+        "combinations": searched,
         "weights_and_images": digest([*(w.numpy() for w in weights), training.images[:n_calibration], held_out.images]),
     }
     found = tune_auto(

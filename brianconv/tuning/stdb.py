@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from brianconv.errors import DataError, OutputError, ParameterError
 from brianconv.files import write_atomically
+from brianconv.tuning.checkpoint import differences
 from brianconv.tuning.stdb_network import TrainableNetwork
 from brianconv.tuning.stdb_neurons import hybrid_cross_entropy
 
@@ -322,7 +323,7 @@ class _Checkpoint:
         except Exception as error:  # whatever torch and pickle raise for files that are something else
             raise ParameterError(f"{str(self.path)!r} is not the state of a training; delete it") from error
         if about != self.about:
-            changed = ", ".join(key for key in self.about if about.get(key) != self.about[key])
+            changed = ", ".join(differences(about, self.about))
             raise ParameterError(f"{str(self.path)!r} belongs to another training ({changed}); delete it to start anew")
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])

@@ -41,14 +41,15 @@ NIN_RECIPE = replace(
     differs="one cycle of 15 epochs; the paper does not give its schedule",
 )  # fmt: skip
 RESNET32_RECIPE = replace(
-    CIFAR_CNN_RECIPE, epochs=10, learning_rate=0.2,
-    differs="one cycle of 10 epochs, and CIFAR-10; the paper: CIFAR-100 (resnet32_cifar100, plain32_cifar100)",
+    CIFAR_CNN_RECIPE, epochs=30, learning_rate=0.2,
+    differs="one cycle of 30 epochs, and CIFAR-10; the paper: CIFAR-100 (resnet32_cifar100, plain32_cifar100)",
 )  # fmt: skip
+PLAIN32_RECIPE = replace(RESNET32_RECIPE, epochs=10, differs=RESNET32_RECIPE.differs.replace("30 epochs", "10 epochs"))
 RESNET20_RECIPE = replace(
     RESNET32_RECIPE, epochs=26, differs="one cycle of 26 epochs; the paper does not give its schedule"
 )
 CIFAR100_RECIPE = replace(
-    RESNET32_RECIPE, data="cifar100", differs="one cycle of 10 epochs; the paper does not give its schedule"
+    RESNET32_RECIPE, epochs=10, data="cifar100", differs="one cycle of 10 epochs; the paper does not give its schedule"
 )
 
 
@@ -161,7 +162,7 @@ NETWORKS = {
     "cifar_cnn": (cifar_cnn, CIFAR_CNN_RECIPE),
     "resnet20": (resnet20, RESNET20_RECIPE),
     "resnet32": (resnet32, RESNET32_RECIPE),
-    "plain32": (plain32, RESNET32_RECIPE),
+    "plain32": (plain32, PLAIN32_RECIPE),
     "resnet32_cifar100": (resnet32_cifar100, CIFAR100_RECIPE),
     "plain32_cifar100": (plain32_cifar100, CIFAR100_RECIPE),
 }

@@ -43,7 +43,7 @@ def draw(rows: dict[str, dict[str, Any]]) -> plt.Figure:
         axes.set(
             xlabel="steps (curves begin where the output is no longer held)",
             ylabel="accuracy beside the ANN's (points)",
-            ylim=(-LOWEST, 2),
+            ylim=(-LOWEST, 4),
             title=f"{code} coding",
         )
         axes.legend(fontsize=8, loc="lower right")

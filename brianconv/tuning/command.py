@@ -17,6 +17,7 @@ import numpy as np
 
 from brianconv import datasets
 from brianconv.arguments import add_seed, load_trained, run_command, take_calibration
+from brianconv.coding import find_scheme
 from brianconv.errors import OutputError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork
@@ -183,7 +184,8 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     from brianconv.tuning.checkpoint import Checkpoint, digest
 
     options = dict(settings)
-    searched, chosen = combinations(parsed.coding, options), "calibration" in options
+    find_scheme(parsed.coding)
+    chosen = "calibration" in options
     n_calibration = take_calibration(options)
     training = datasets.load(parsed.data, "train", parsed.data_root)
     if not chosen:
@@ -206,7 +208,7 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     held_out = replace(training, images=training.images[-parsed.images :], labels=training.labels[-parsed.images :])
     weights = trained.model.state_dict().values()
     depends = {
-        "combinations": searched,
+        "combinations": combinations(parsed.coding, options),
         "weights_and_images": digest([*(w.numpy() for w in weights), training.images[:n_calibration], held_out.images]),
     }
     found = tune_auto(

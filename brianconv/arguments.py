@@ -73,9 +73,9 @@ def load_training_images(parsed: argparse.Namespace, n_images: int | None) -> da
         return datasets.load(parsed.data, "test").head(n_images)
 
 
-def take_calibration(settings: dict[str, Any]) -> int:
+def take_calibration(settings: dict[str, Any], default: int = N_CALIBRATION) -> int:
     """Take the number of calibration images out of the settings."""
-    return take_whole(settings, "calibration", N_CALIBRATION, 1)
+    return take_whole(settings, "calibration", default, 1)
 
 
 def run_command(parsed: argparse.Namespace, *options: str, weights: Path | None = None) -> str:

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     _add_run(commands.add_parser("run", help="convert a trained network and run it on a data set"))
     tune = commands.add_parser("tune", help="fit a code's parameters to a network, for run --set @FILE")
-    add_methods(tune, _add_model, positive, _tune)
+    add_methods(tune, _add_model, _tune)
     _add_export(commands.add_parser("export", help="write a self-contained C++ project"))
     codes = commands.add_parser("codes", help="list the neural codes, or print the equations of one")
     codes.add_argument("name", nargs="?", choices=sorted(SCHEMES), metavar="NAME", help=", ".join(sorted(SCHEMES)))

@@ -129,7 +129,7 @@ def test_a_killed_run_goes_on_to_the_same_result(spiking, images, tmp_path, monk
     assert json.loads(state.read_text())["state"]["epoch"] == 2
     assert tune_kernels(spiking, images, descent, state=state) == whole
     assert epochs == [0, 1, 2, 2, 3]
-    with pytest.raises(ParameterError, match=r"another run \(descent.n_epochs: 4 there, 1 here\)"):
+    with pytest.raises(ParameterError, match=r"belongs to another run \(descent.n_epochs: 4 there, 1 here\)"):
         tune_kernels(spiking, images, replace(descent, n_epochs=1), state=state)
 
 

@@ -358,9 +358,8 @@ def test_training_goes_on_where_it_was_stopped_to_the_same_result(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"state"}
 
     other, *_ = digits_network()
-    with pytest.raises(
-        ParameterError, match=r"another training \(schedule.batch_size: 64 there, 32 here, .*\); delete it"
-    ):
+    changed = r"schedule.batch_size: 64 there, 32 here, schedule.learning_rate: 0.001 there, 0.0001 here"
+    with pytest.raises(ParameterError, match=rf"belongs to another training \({changed}\); delete it"):
         train_stdb(other, images[:640], labels[:640], Schedule(epochs=3, batch_size=32), state=state)
     with pytest.raises(ParameterError, match=r"belongs to another training \(augmentation\)"):
         train_stdb(other, images[:640], labels[:640], schedule, state=state, augmentation="shift 2")
@@ -485,7 +484,7 @@ def build():
 
 def tune(*arguments):
     parser = argparse.ArgumentParser()
-    add_stdb(parser, add_model, int)
+    add_stdb(parser, add_model)
     return parser.parse_args([str(argument) for argument in arguments])
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv import datasets
-from brianconv.arguments import add_seed, load_trained, run_command, take_calibration
+from brianconv.arguments import N_CALIBRATION, add_seed, load_trained, positive, run_command, take_calibration
 from brianconv.coding import find_scheme
 from brianconv.errors import OutputError, ParameterError
 from brianconv.files import writable_folder, write_json
@@ -33,7 +33,6 @@ CODINGS = {"pcmp": "rate", "kernels": "ttfs", "auto": "rate"}
 def add_methods(
     parser: argparse.ArgumentParser,
     add_model: Callable[[argparse.ArgumentParser], None],
-    positive: Callable[[str], int],
     run: Callable[[argparse.Namespace], None],
 ) -> None:
     """Add the methods and their arguments.
@@ -43,8 +42,6 @@ def add_methods(
     parser : ArgumentParser
     add_model : callable
         Adds the arguments that name model, data and settings.
-    positive : callable
-        Reads a whole number above 0.
     run : callable
         What the parsed arguments are passed to.
     """
@@ -53,7 +50,7 @@ def add_methods(
     kernels = methods.add_parser("kernels", help="tau and t_d of each layer, for ttfs coding (Park et al. 2020)")
     auto = methods.add_parser("auto", help="cheapest setting of a code that keeps the accuracy")
     stdb = methods.add_parser("stdb", help="train the spiking network itself, for hybrid coding (Datta et al. 2021)")
-    add_stdb(stdb, add_model, positive)
+    add_stdb(stdb, add_model)
     stdb.set_defaults(run=run)
     for name, method in (("pcmp", pcmp), ("kernels", kernels), ("auto", auto)):
         add_model(method)
@@ -185,12 +182,10 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
 
     options = dict(settings)
     find_scheme(parsed.coding)
-    chosen = "calibration" in options
-    n_calibration = take_calibration(options)
     training = datasets.load(parsed.data, "train", parsed.data_root)
-    if not chosen:
-        n_calibration = min(n_calibration, max(len(training) - parsed.images, 1))
-    if n_calibration > len(training) - parsed.images:
+    others = len(training) - parsed.images
+    n_calibration = take_calibration(options, default=max(min(N_CALIBRATION, others), 1))
+    if n_calibration > others:
         raise ParameterError(
             f"calibration={n_calibration} and {parsed.images} held-out images do not fit into {len(training)} training "
             "images: choose fewer (--images, --set calibration=N)"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from brianconv import datasets
-from brianconv.arguments import Trained, add_seed, load_trained, run_command, take_calibration
+from brianconv.arguments import Trained, add_seed, load_trained, positive, run_command, take_calibration
 from brianconv.errors import ParameterError
 from brianconv.files import write_json
 from brianconv.spiking import SpikingNetwork, convert
@@ -23,7 +23,6 @@ from brianconv.spiking import SpikingNetwork, convert
 def add_stdb(
     parser: argparse.ArgumentParser,
     add_model: Callable[[argparse.ArgumentParser], None],
-    positive: Callable[[str], int],
 ) -> None:
     """Add the arguments of the method.
 
@@ -32,8 +31,6 @@ def add_stdb(
     parser : ArgumentParser
     add_model : callable
         Adds the arguments that name model, data and settings.
-    positive : callable
-        Reads a whole number above 0.
     """
     add_model(parser)
     parser.add_argument("--coding", choices=("hybrid", "direct"), default="hybrid")

@@ -23,13 +23,14 @@ FOLDER = Path(__file__).parent
 LOWEST = 10  # percentage points below the ANN that are drawn
 MOST_NAMED = 10  # populations in a legend
 MARKERS = "osv^D<>P*X"
+TUNED = (params.LAYERWISE, params.REFINED)
 
 
 def main() -> None:
     plt.switch_backend("Agg")
     for name, results in json.loads((FOLDER / "results.json").read_text()).items():
         network = params.NETWORKS[name]
-        missing = {params.LAYERWISE, *network.global_coarse} - set(results.get("latency", {}))
+        missing = {*TUNED, *network.global_coarse} - set(results.get("latency", {}))
         if missing:
             print(f"{name}: without {', '.join(sorted(missing))} so far")
             continue
@@ -75,7 +76,7 @@ def _output_error(axes: Axes, results: dict[str, Any], network: params.Network) 
         rows = results[f"squared_error_{which}"]
         values = [rows[str(v)]["sum"] for v in network.global_fine]
         axes.plot(network.global_fine, values, color=CYCLE[k], label=f"global, {label}")
-        for tuned, line in zip(_tuned(rows), ("--", ":"), strict=False):
+        for tuned, line in zip(TUNED, ("--", ":"), strict=True):
             axes.axhline(rows[tuned]["sum"], color=CYCLE[k], linestyle=line, linewidth=1, label=f"{tuned}, {label}")
     axes.set(xlabel="v_init of all layers (thresholds)", ylabel="sum of mean squared errors", ylim=(0, None))
     axes.set_title("error of the output layer")
@@ -84,7 +85,7 @@ def _output_error(axes: Axes, results: dict[str, Any], network: params.Network) 
 
 def _error_by_step(axes: Axes, rows: dict[str, Any], network: params.Network) -> None:
     """Hwang et al. (2021), Figure 9."""
-    for style, v_init in _styles(rows, network):
+    for style, v_init in _styles(network):
         by_step = rows[v_init]["by_step"]
         axes.plot(range(1, len(by_step) + 1), by_step, **style)
     axes.set(xlabel="step", ylabel="mean squared error", xscale="log", yscale="log", title="output layer, test images")
@@ -92,7 +93,7 @@ def _error_by_step(axes: Axes, rows: dict[str, Any], network: params.Network) ->
 
 
 def _accuracy(axes: Axes, rows: dict[str, Any], network: params.Network) -> None:
-    for style, v_init in _styles(rows, network):
+    for style, v_init in _styles(network):
         accuracy = [100 * value for value in rows[v_init]["accuracy_by_step"]]
         axes.plot(range(1, len(accuracy) + 1), accuracy, **style)
     ann = 100 * rows[params.LAYERWISE]["ann_accuracy"]
@@ -103,20 +104,15 @@ def _accuracy(axes: Axes, rows: dict[str, Any], network: params.Network) -> None
     axes.legend(fontsize=8)
 
 
-def _styles(rows: dict[str, Any], network: params.Network) -> list[tuple[dict[str, Any], str]]:
+def _styles(network: params.Network) -> list[tuple[dict[str, Any], str]]:
     """Return how each row is drawn: grey to black for global values, the layer-wise one in front."""
     shades = np.linspace(0.8, 0.1, len(network.global_coarse))
     styles: list[tuple[dict[str, Any], str]] = [
         ({"color": str(shade), "label": f"global {v}"}, v)
         for shade, v in zip(shades, network.global_coarse, strict=True)
     ]
-    tuned = zip(_tuned(rows), (BLUE, RED), strict=False)
+    tuned = zip(TUNED, (BLUE, RED), strict=True)
     return [*styles, *(({"color": color, "label": name}, name) for name, color in tuned)]
-
-
-def _tuned(rows: dict[str, Any]) -> list[str]:
-    """Return which of the tuned pre-charges have been run so far."""
-    return [name for name in (params.LAYERWISE, params.REFINED) if name in rows]
 
 
 def table(results: dict[str, Any], network: params.Network) -> str:
@@ -125,7 +121,7 @@ def table(results: dict[str, Any], network: params.Network) -> str:
         "| v_init | accuracy | t99.0 / t99.5 / t99.9 | paper | with DE (best delay) | 10^6 operations to t99.9 |",
         "|---|---|---|---|---|---|",
     ]
-    for v_init in (*network.global_coarse, *_tuned(results["latency"])):
+    for v_init in (*network.global_coarse, *TUNED):
         row = results["latency"][v_init]
         ours = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
         delayed = " / ".join(_best_delay(row["latency_by_delay"][share], network.delays) for share in LATENCY_SHARES)
@@ -147,16 +143,15 @@ def _best_delay(latencies: list[int | None], delays: range) -> str:
 
 def error_table(results: dict[str, Any], network: params.Network) -> str:
     """Return the summed squared error of the output layer, tuned and for the best global value."""
-    tuned = _tuned(results["squared_error_test"])
     lines = [
-        f"| images | {' | '.join(tuned)} | best global (its v_init) | global 0.0 |",
-        "|---" * (len(tuned) + 3) + "|",
+        f"| images | {' | '.join(TUNED)} | best global (its v_init) | global 0.0 |",
+        "|---" * (len(TUNED) + 3) + "|",
     ]
     for which in ("training", "test"):
         rows = results[f"squared_error_{which}"]
         sums = {v: rows[str(v)]["sum"] for v in network.global_fine}
         best = min(sums, key=sums.__getitem__)
-        ours = " | ".join(f"{rows[name]['sum']:.4f}" for name in tuned)
+        ours = " | ".join(f"{rows[name]['sum']:.4f}" for name in TUNED)
         lines.append(f"| {which} | {ours} | {sums[best]:.4f} ({best}) | {sums[0.0]:.4f} |")
     return "\n".join(lines)
 

@@ -15,9 +15,11 @@ from brianconv import datasets, verify
 from brianconv.conversion.from_torch import extract_graph
 from brianconv.errors import ParameterError
 from brianconv.spiking import convert
+from models.curves import draw, trainings
 from models.layers import Residual
 from models.train import OPTIMIZERS, WEIGHTS, find_network
 
+README = (WEIGHTS.parent / "README.md").read_text()
 FILES = ("hwang2021", "kim2018", "park2020", "datta2021")
 NAMES = [f"{file}.{name}" for file in FILES for name in importlib.import_module(f"models.{file}").NETWORKS]
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32), "cifar100": (3, 32, 32), "svhn": (3, 32, 32)}
@@ -140,6 +142,34 @@ def test_stored_weights_fit_their_network(path):
     model.load_state_dict({key: value.float() for key, value in stored.items()})
     assert all(torch.isfinite(value).all() for value in stored.values())
     assert all(value.dtype == torch.float16 for value in stored.values() if value.is_floating_point())
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.json")), ids=lambda path: path.stem)
+def test_readme_shows_what_is_stored(path):
+    stored = json.loads(path.read_text())
+    file, name = stored["network"].split(".")
+    image_output = "test_mean_squared_error" in stored
+    epochs = stored["test_mean_squared_error_by_epoch" if image_output else "test_accuracy_by_epoch"]
+    result = (
+        f"mean squared error {stored['test_mean_squared_error']:.5f}"
+        if image_output
+        else f"{100 * stored['test_accuracy']:.2f} %"
+    )
+    parameters = f"{folded_parameters(build(stored['network'])):,}"
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{file}.{name}`"))
+    _, _, _, shown, n_epochs, _, n_parameters, _ = (cell.strip() for cell in row.split("|"))
+    assert (shown, n_epochs, n_parameters) == (result, str(len(epochs)), parameters)
+
+
+def test_learning_curves_are_drawn_to_the_stored_accuracy():
+    stored = trainings()
+    figure = draw(stored)
+    titles = [axes.get_title() for axes in figure.axes if axes.lines]
+    assert titles == [training["network"] for training in stored]
+    for axes, training in zip(figure.axes, stored, strict=False):
+        if "test_accuracy" in training:
+            in_bfloat16 = axes.lines[0].get_ydata()[-1]
+            assert in_bfloat16 == pytest.approx(100 * training["test_accuracy"], abs=0.1)
 
 
 def test_weights_stay_small():

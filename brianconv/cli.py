@@ -27,6 +27,7 @@ from brianconv.arguments import (
 from brianconv.coding import SCHEMES, describe_code
 from brianconv.errors import BrianconvError, ParameterError
 from brianconv.files import writable_folder, write_json
+from brianconv.recording import Recording
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.command import add_methods, check_out, run_auto, run_method
 from brianconv.tuning.stdb_command import run_stdb
@@ -208,7 +209,16 @@ def _run(parsed: argparse.Namespace) -> None:
     print(table({parsed.mode: summary}))
     if parsed.early_decision is not None:
         print(f"undecided at the last step  {int((~recording.decided).sum())}")
+    if not recording.returns_images and recording.without_decision.any():
+        print(f"all scores equal  {_without_decision(recording, converted.spiking)}")
     print(f"result.json and recording.npz are in {folder}")
+
+
+def _without_decision(recording: Recording, spiking: SpikingNetwork) -> str:
+    return (
+        f"in {recording.without_decision.sum()} of {recording.n_images} images after {recording.n_steps} steps, so "
+        f"that the first class stands for a decision: take more steps (--steps; default {spiking.default_steps})"
+    )
 
 
 def _tune(parsed: argparse.Namespace) -> None:

@@ -198,6 +198,15 @@ class Recording:
         return self.decisions_by_step[:, -1]
 
     @property
+    def without_decision(self) -> np.ndarray:
+        """Images in which no class was ahead at the end, shape (n_images,): all scores were equal, as before any spike.
+
+        Their decision is the first class.
+        """
+        last = np.take_along_axis(self.scores, self.steps[:, None, None] - 1, axis=1)[:, 0]
+        return (last == last[:, :1]).all(axis=1)
+
+    @property
     def spikes_per_image(self) -> float:
         return float(self.spike_counts.sum() / self.n_images)
 

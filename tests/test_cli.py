@@ -111,6 +111,14 @@ def test_run_writes_result_and_recording(model_file, trained, tmp_path, capsys):
     assert decided["spikes_per_image"] < result["spikes_per_image"]
 
 
+def test_run_says_when_no_class_was_ahead(model_file, trained, tmp_path, capsys):
+    arguments = ["run", model_file, "--weights", trained, "--data", "digits", "--images", "5", "--set", "v_init=0"]
+    assert main([*arguments, "--steps", "1", "--out", str(tmp_path / "short")]) == 0
+    assert "in 5 of 5 images after 1 steps" in capsys.readouterr().out
+    assert main([*arguments, "--steps", "40", "--out", str(tmp_path / "long")]) == 0
+    assert "all scores equal" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -40,6 +40,12 @@ def test_decisions_ties_go_to_the_lowest_class():
     np.testing.assert_array_equal(recording().decisions_by_step, [[0, 2, 2, 2], [0, 0, 0, 1]])
 
 
+def test_images_whose_scores_are_all_equal_are_without_decision():
+    assert not recording().without_decision.any()
+    np.testing.assert_array_equal(recording(steps=np.array([1, 4])).without_decision, [True, False])
+    np.testing.assert_array_equal(recording(steps=np.array([4, 3])).without_decision, [False, True])
+
+
 def test_accuracy_and_latency_by_hand():
     np.testing.assert_array_equal(recording().accuracy_by_step(LABELS), [0.0, 0.5, 0.5, 1.0])
     assert recording().latency_steps(LABELS) == {"99.0": 4, "99.5": 4, "99.9": 4}

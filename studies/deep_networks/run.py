@@ -7,7 +7,6 @@ Writes results.json after every row; the same command goes on where it was stopp
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from brianconv import datasets
@@ -15,6 +14,7 @@ from brianconv.analysis.metrics import summarize
 from brianconv.conversion.weights import image_statistics, load_model
 from brianconv.simulation.run import simulate
 from brianconv.spiking import convert
+from studies.arguments import study_parser
 from studies.deep_networks import params
 from studies.stored import KEPT, Stored
 
@@ -22,9 +22,7 @@ RESULTS = Path(__file__).parent / "results.json"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data-root", default="data")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser = study_parser(__doc__)
     parser.add_argument("--only", choices=params.ROWS, nargs="+", help="these rows only")
     arguments = parser.parse_args()
     for title in arguments.only or params.ROWS:

@@ -7,7 +7,6 @@ Writes results.json after every value of v_init; the same command goes on where 
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from brianconv.conversion.weights import load_model
 from brianconv.files import write_json
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import convert
+from studies.arguments import study_parser
 from studies.hwang2021_net1 import params
 from studies.latency import latency_by_delay
 from studies.stored import KEPT
@@ -25,9 +25,7 @@ RESULTS = Path(__file__).parent / "results.json"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data-root", default="data")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser = study_parser(__doc__)
     parser.add_argument("--images", type=int, default=params.N_IMAGES)
     parser.add_argument("--steps", type=int, default=params.N_STEPS)
     arguments = parser.parse_args()

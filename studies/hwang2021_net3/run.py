@@ -8,7 +8,6 @@ and the restored pictures into pictures.npz; the same command goes on where it w
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.pcmp import tune_pcmp
+from studies.arguments import study_parser
 from studies.hwang2021_net3 import params
 from studies.hwang2021_net3.patches import joined, patches
 from studies.stored import rounded
@@ -35,9 +35,7 @@ DIGITS = 6
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data-root", default="data")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser = study_parser(__doc__)
     arguments = parser.parse_args()
     photograph = data.astronaut().astype(np.float32) / 255
     images = patches(photograph)

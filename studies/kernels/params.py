@@ -1,6 +1,6 @@
 """Parameters of the study: one entry of NETWORKS a network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -49,41 +49,26 @@ NORMALIZATION = "max"
 DTYPE = "float32"
 BURST = "burst"
 
+NET1 = Network(
+    model="models/hwang2021.py:net1",
+    data="mnist",
+    title="Net 1, MNIST",
+    n_calibration=5000,
+    n_tuning=2000,
+    n_epochs=2,
+    batch_size=20,
+    window=20,
+    starts=(2.0, 18.0),
+    untuned=6.0,
+    early=10,
+    n_test=10_000,
+    n_waiting=10_000,
+    n_burst=1000,
+    burst_steps=87,
+)
 NETWORKS = {
-    "net1": Network(
-        model="models/hwang2021.py:net1",
-        data="mnist",
-        title="Net 1, MNIST",
-        n_calibration=5000,
-        n_tuning=2000,
-        n_epochs=2,
-        batch_size=20,
-        window=20,
-        starts=(2.0, 18.0),
-        untuned=6.0,
-        early=10,
-        n_test=10_000,
-        n_waiting=10_000,
-        n_burst=1000,
-        burst_steps=87,
-    ),
-    "mnist_cnn": Network(
-        model="models/kim2018.py:mnist_cnn",
-        data="mnist",
-        title="12c5-2s-64c5-2s-10, MNIST",
-        n_calibration=5000,
-        n_tuning=2000,
-        n_epochs=2,
-        batch_size=20,
-        window=20,
-        starts=(2.0, 18.0),
-        untuned=6.0,
-        early=10,
-        n_test=10_000,
-        n_waiting=10_000,
-        n_burst=1000,
-        burst_steps=87,
-    ),
+    "net1": NET1,
+    "mnist_cnn": replace(NET1, model="models/kim2018.py:mnist_cnn", title="12c5-2s-64c5-2s-10, MNIST"),
     "vgg16": Network(
         model="models/park2020.py:vgg16",
         data="cifar10",

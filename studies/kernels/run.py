@@ -7,7 +7,6 @@ Writes results.json after every row; the same command goes on where it was stopp
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from brianconv.conversion.weights import load_model
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.kernels import Descent, tune_kernels
+from studies.arguments import study_parser
 from studies.kernels import params
 from studies.stored import Stored, rounded
 
@@ -30,10 +30,8 @@ KEPT = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data-root", default="data")
+    parser = study_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=params.NETWORKS, default=list(params.NETWORKS))
-    parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     for name in arguments.networks:
         Study(name, arguments.data_root, arguments.jobs).run()

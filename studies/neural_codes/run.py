@@ -8,7 +8,6 @@ was stopped. `--network` and `--only` run a part.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from brianconv.files import write_atomically, write_json
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
+from studies.arguments import study_parser
 from studies.neural_codes import params
 
 FOLDER = Path(__file__).parent
@@ -41,9 +41,7 @@ KEPT = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data-root", default="data")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser = study_parser(__doc__)
     parser.add_argument("--images", type=int, default=params.N_IMAGES)
     parser.add_argument("--network", choices=params.NETWORKS, help="this one only")
     parser.add_argument("--only", choices=params.ROWS, help="this row only, anew")

@@ -7,7 +7,6 @@ Writes results.json after every row; the same command goes on where it was stopp
 
 from __future__ import annotations
 
-import argparse
 import time
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from brianconv.spiking import convert
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.pcmp import tune_pcmp
 from brianconv.tuning.refinement import output_error, refine_pcmp
+from studies.arguments import study_parser
 from studies.latency import latency_by_delay
 from studies.pcmp import params
 from studies.stored import KEPT, Stored
@@ -34,10 +34,8 @@ RESULTS = FOLDER / "results.json"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data-root", default="data")
+    parser = study_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=params.NETWORKS, default=list(params.NETWORKS))
-    parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     for name in arguments.networks:
         Study(name, arguments.data_root, arguments.jobs).run()

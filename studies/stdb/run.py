@@ -31,6 +31,7 @@ from brianconv.tuning.augment import augment
 from brianconv.tuning.stdb import Schedule, evaluate, train_stdb
 from brianconv.tuning.stdb_network import TrainableNetwork, save_trained
 from models.train import find_network
+from studies.arguments import study_parser
 from studies.stdb import params
 
 FOLDER = Path(__file__).parent
@@ -61,11 +62,9 @@ class Setup:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = study_parser(__doc__)
     parser.add_argument("network", choices=params.NETWORKS)
-    parser.add_argument("--data-root", default="data")
     parser.add_argument("--weights", help="of the network before conversion (default: those of models/weights)")
-    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--part", choices=PARTS, action="append", help="this part only; may be repeated")
     parser.add_argument("--variant", choices=params.VARIANTS, action="append", help="of the variants this one only")
     arguments = parser.parse_args()

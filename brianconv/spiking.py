@@ -23,7 +23,7 @@ from brianconv.coding.units import Millivolts, in_volts, statements_in_volts
 from brianconv.conversion.graph import INPUT, LayerGraph
 from brianconv.conversion.normalization import NormalizedNetwork, check_images, normalize
 from brianconv.conversion.quantization import quantize_weights
-from brianconv.errors import ParameterError, ShapeError, UnknownLayerError, UnsupportedLayerError
+from brianconv.errors import DataError, ParameterError, ShapeError, UnknownLayerError, UnsupportedLayerError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -417,6 +417,7 @@ def convert(
             raise ShapeError(f"input_shape is {tuple(input_shape)}, but calibration images have shape {shape}")
         input_shape = shape
         check_images(calibration_images, shape, "calibration images", scheme.encoding.bounded)
+        _check_contrast(calibration_images)
     if not input_shape:
         raise ParameterError("pass calibration_images, or input_shape together with normalization='none'")
     graph = extract_graph(model, tuple(input_shape))
@@ -447,6 +448,15 @@ def convert(
     if tau_m is not None or refractory or noise:
         spiking = spiking.with_membrane(tau_m=tau_m, refractory=refractory, noise=noise, noise_seed=noise_seed)
     return spiking
+
+
+def _check_contrast(images: np.ndarray) -> None:
+    """Refuse images that tell nothing, as whole numbers give that were divided without a remainder."""
+    if images[0].size > 1 and np.ptp(images) == 0:
+        raise DataError(
+            f"every pixel of the {len(images)} calibration images is {images.flat[0]:g}, so that no activation can be "
+            "measured: pass examples of the data, floating-point pixels in [0, 1]"
+        )
 
 
 def _check_delay(scheme: CodingScheme, synaptic_delay: int | Mapping[str, int]) -> None:

@@ -12,7 +12,7 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import StateMonitor, ms
-from conftest import SMALL_SHAPE, dyadic_, dyadic_images
+from conftest import SMALL_SHAPE, dyadic_, dyadic_images, small_cnn
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -421,6 +421,12 @@ def test_describe_prints_every_layer_in_order(small_spiking):
 def test_bad_input_is_refused_with_a_clear_message(small_spiking, small_images, run, error, message):
     with pytest.raises(error, match=message):
         run(small_spiking, small_images)
+
+
+def test_calibration_images_without_contrast_are_refused(small_images):
+    divided = np.rint(255 * small_images * 0.9).astype(np.uint8) // 255
+    with pytest.raises(DataError, match=r"every pixel of the 5 calibration images is 0.*floating-point pixels"):
+        convert(small_cnn(), divided)
 
 
 def test_unknown_coding_is_refused():

@@ -329,8 +329,36 @@ def test_bfloat16_trains_too_and_keeps_potentials_exact():
     assert all(parameter.dtype == torch.float32 for parameter in network.parameters())
 
 
-def test_training_goes_on_where_it_was_stopped_to_the_same_result(tmp_path):
-    state, schedule = tmp_path / "state", Schedule(epochs=3, batch_size=64, learning_rate=1e-3, save_every=3)
+def test_the_average_is_the_exponential_one_of_the_weights_after_each_batch():
+    schedule = Schedule(epochs=1, batch_size=64, learning_rate=1e-3)
+    last, images, labels = digits_network()
+    train_stdb(last, images, labels, schedule)
+    network, *_ = digits_network()
+    seen = []
+
+    def watching(pixels):
+        seen.append({name: value.clone() for name, value in network.state_dict().items()})
+        return pixels
+
+    train_stdb(network, images, labels, replace(schedule, average=0.75), augment=watching)
+    assert len(seen) > 5
+    expected, *later = [*seen[1:], last.state_dict()]
+    for weights in later:
+        expected = {name: 0.75 * value + 0.25 * weights[name] for name, value in expected.items()}
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, expected[name], msg=name)
+
+
+@pytest.mark.parametrize("average", [-0.1, 1.0, "much"])
+def test_averages_that_cannot_be_taken_are_refused(average):
+    with pytest.raises(ParameterError, match=r"average is .*; it must lie in \[0, 1\)"):
+        Schedule(average=average)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_training_goes_on_where_it_was_stopped_to_the_same_result(tmp_path, average):
+    state = tmp_path / "state"
+    schedule = Schedule(epochs=3, batch_size=64, learning_rate=1e-3, save_every=3, average=average)
 
     def noisy(images):
         return images + 0.01 * torch.randn_like(images)
@@ -360,7 +388,7 @@ def test_training_goes_on_where_it_was_stopped_to_the_same_result(tmp_path):
     other, *_ = digits_network()
     changed = r"schedule.batch_size: 64 there, 32 here, schedule.learning_rate: 0.001 there, 0.0001 here"
     with pytest.raises(ParameterError, match=rf"belongs to another training \({changed}\); delete it"):
-        train_stdb(other, images[:640], labels[:640], Schedule(epochs=3, batch_size=32), state=state)
+        train_stdb(other, images[:640], labels[:640], Schedule(epochs=3, batch_size=32, average=average), state=state)
     with pytest.raises(ParameterError, match=r"belongs to another training \(augmentation\)"):
         train_stdb(other, images[:640], labels[:640], schedule, state=state, augmentation="shift 2")
     with pytest.raises(ParameterError, match="has 3 epochs already, 2 were asked for"):

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from brianconv.errors import DataError, OutputError, ParameterError
@@ -50,6 +51,9 @@ class Schedule:
         Whether weights meet spikes in bfloat16; potentials and gradients of weights stay in float32.
     save_every : int
         Batches between two checkpoints.
+    average : float
+        Decay a batch of a moving average of weights, thresholds and leaks, which is what the training returns; 0
+        returns those after the last batch, as the paper does.
     """
 
     epochs: int = 20
@@ -60,6 +64,7 @@ class Schedule:
     seed: int = 0
     bf16: bool = False
     save_every: int = 50
+    average: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "decay_every", "save_every"):
@@ -70,6 +75,8 @@ class Schedule:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not 0 < value <= 1:
                 raise ParameterError(f"{name} is {value!r}; it must lie above 0 and not above 1")
+        if not isinstance(self.average, (int, float)) or not 0 <= self.average < 1:
+            raise ParameterError(f"average is {self.average!r}; it must lie in [0, 1)")
 
 
 @dataclass
@@ -132,7 +139,7 @@ def train_stdb(
     state: Path | None = None,
     progress: bool = False,
 ) -> History:
-    """Train a network in place; the weights are those after the last epoch.
+    """Train a network in place; the weights are those after the last epoch, or their moving average.
 
     Parameters
     ----------
@@ -159,28 +166,30 @@ def train_stdb(
     schedule = schedule or Schedule()
     _check_data(network, images, labels, schedule)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=schedule.learning_rate)
-    checkpoint = _Checkpoint(state, network, optimizer, _about(network, images, labels, schedule, augmentation))
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(schedule.average))
+    about = _about(network, images, labels, schedule, augmentation)
+    checkpoint = _Checkpoint(state, network, averaged, optimizer, about)
     history = checkpoint.load_at_most(schedule.epochs)
     pixels, classes = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)), torch.from_numpy(labels).long()
     while history.epoch < schedule.epochs:
         for group in optimizer.param_groups:
             group["lr"] = schedule.learning_rate * schedule.decay ** (history.epoch // schedule.decay_every)
-        _train_epoch(network, optimizer, (pixels, classes), schedule, augment, checkpoint, history, progress)
+        _train_epoch(checkpoint, (pixels, classes), schedule, augment, history, progress)
         if test is not None:
-            history.accuracy.append(float((evaluate(network, test[0]).decisions == test[1]).mean()))
+            tested = evaluate(cast("TrainableNetwork", averaged.module), test[0])
+            history.accuracy.append(float((tested.decisions == test[1]).mean()))
         if progress:
             print(history.line(schedule.epochs), flush=True)
         checkpoint.save(history)
+    network.load_state_dict(averaged.module.state_dict())
     return history
 
 
 def _train_epoch(
-    network: TrainableNetwork,
-    optimizer: torch.optim.Optimizer,
+    checkpoint: _Checkpoint,
     data: tuple[Tensor, Tensor],
     schedule: Schedule,
     augment: Augment | None,
-    checkpoint: _Checkpoint,
     history: History,
     progress: bool,
 ) -> None:
@@ -198,7 +207,10 @@ def _train_epoch(
         while history.batch < n_batches:
             first = history.batch * schedule.batch_size
             chosen = order[first : first + schedule.batch_size]
-            history.total += _train_batch(network, optimizer, images[chosen], labels[chosen], schedule, augment)
+            history.total += _train_batch(
+                checkpoint.network, checkpoint.optimizer, images[chosen], labels[chosen], schedule, augment
+            )
+            checkpoint.averaged.update_parameters(checkpoint.network)
             history.batch, history.spent = history.batch + 1, time.perf_counter() - start
             if history.batch % schedule.save_every == 0 and history.batch < n_batches:
                 checkpoint.save(history)
@@ -307,10 +319,11 @@ def _about(
 
 @dataclass(frozen=True)
 class _Checkpoint:
-    """State of a training in a file: network, optimiser, random numbers and history."""
+    """State of a training in a file: network, its average, optimiser, random numbers and history."""
 
     path: Path | None
     network: TrainableNetwork
+    averaged: AveragedModel
     optimizer: torch.optim.Optimizer
     about: dict[str, Any]
 
@@ -326,6 +339,7 @@ class _Checkpoint:
             changed = ", ".join(differences(about, self.about))
             raise ParameterError(f"{str(self.path)!r} belongs to another training ({changed}); delete it to start anew")
         self.network.load_state_dict(saved["network"])
+        self.averaged.load_state_dict(saved["averaged"])
         self.optimizer.load_state_dict(saved["optimizer"])
         torch.set_rng_state(saved["random"].cpu())
         if saved["random_gpu"] is not None and torch.cuda.is_available():
@@ -349,6 +363,7 @@ class _Checkpoint:
         saved = {
             "about": self.about,
             "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "random_gpu": torch.cuda.get_rng_state() if on_gpu else None,

@@ -48,6 +48,10 @@ def add_stdb(
     parser.add_argument("--no-dropout", action="store_true", help="leave out the dropout of the model")
     parser.add_argument("--keep-leak", action="store_true", help="do not train the leaks")
     parser.add_argument("--bf16", action="store_true", help="multiply in bfloat16, faster where the processor has it")
+    parser.add_argument(
+        "--average", type=float, default=0.0, metavar="X",
+        help="decay a batch of a moving average of the weights, which is what is kept (default: 0, the last weights)",
+    )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE")
 
 
@@ -72,6 +76,7 @@ def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     schedule = Schedule(
         epochs=parsed.epochs, batch_size=parsed.batch, learning_rate=parsed.learning_rate,
         decay_every=parsed.decay_every, seed=parsed.seed, bf16=parsed.bf16,
+        average=parsed.average,
     )  # fmt: skip
     prepared = _prepared(parsed, settings)
     training, test = prepared.training.head(parsed.images), prepared.test.head(parsed.test)

@@ -209,16 +209,18 @@ def _run(parsed: argparse.Namespace) -> None:
     print(table({parsed.mode: summary}))
     if parsed.early_decision is not None:
         print(f"undecided at the last step  {int((~recording.decided).sum())}")
-    if not recording.returns_images and recording.without_decision.any():
-        print(f"all scores equal  {_without_decision(recording, converted.spiking)}")
+    if not recording.returns_images:
+        _print_without_decision(recording, converted.spiking)
     print(f"result.json and recording.npz are in {folder}")
 
 
-def _without_decision(recording: Recording, spiking: SpikingNetwork) -> str:
-    return (
-        f"in {recording.without_decision.sum()} of {recording.n_images} images after {recording.n_steps} steps, so "
-        f"that the first class stands for a decision: take more steps (--steps; default {spiking.default_steps})"
-    )
+def _print_without_decision(recording: Recording, spiking: SpikingNetwork) -> None:
+    """Say in how many images no class was ahead, if there are any."""
+    if count := recording.without_decision.sum():
+        print(
+            f"all scores equal  in {count} of {recording.n_images} images after {recording.n_steps} steps, so that the "
+            f"first class stands for a decision: take more steps (--steps; default {spiking.default_steps})"
+        )
 
 
 def _tune(parsed: argparse.Namespace) -> None:

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from brianconv.analysis.plotting import BLUE, STYLE
 from brianconv.files import write_atomically
+from models.train import WEIGHTS
 
-FOLDER = Path(__file__).parent
+PICTURE = Path(__file__).with_name("learning_curves.png")
 N_COLUMNS = 4
 LOWEST = 10  # per cent, which is chance
 
@@ -23,12 +24,12 @@ def main() -> None:
     plt.switch_backend("Agg")
     with plt.rc_context(STYLE):
         figure = draw(trainings())
-    write_atomically(FOLDER / "learning_curves.png", partial(figure.savefig, format="png"))
+    write_atomically(PICTURE, partial(figure.savefig, format="png"))
 
 
 def trainings() -> list[dict[str, Any]]:
     """Return what is stored beside the weights of each network for CIFAR-10, in the order of their names."""
-    stored = [json.loads(path.read_text()) for path in sorted((FOLDER / "weights").glob("*.json"))]
+    stored = [json.loads(path.read_text()) for path in sorted(WEIGHTS.glob("*.json"))]
     return [training for training in stored if training["data"] == "cifar10"]
 
 

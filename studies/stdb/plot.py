@@ -1,4 +1,9 @@
-"""Draw spikes a neuron by layer and energies, and print the tables: python -m studies.stdb.plot"""
+"""Draw spikes a neuron by layer, energies and the courses of trainings, and print the tables.
+
+    python -m studies.stdb.plot
+
+Pictures are put beside results.json, from which everything is drawn.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +31,9 @@ def main() -> None:
         if set(DRAWN) <= set(results.get("variants", {})):
             with plt.rc_context(STYLE):
                 _draw(name, results["variants"])
+        if "test_accuracy_by_epoch" in results.get("trained", {}):
+            with plt.rc_context(STYLE):
+                _draw_course(name, results)
 
 
 def accuracy_table(name: str, results: dict[str, Any]) -> str:
@@ -79,6 +87,28 @@ def _draw(name: str, variants: dict[str, Any]) -> None:
     right.barh(list(drawn), gains, color=COLOURS)
     right.set(xlabel="compute energy, ANN = 1")
     write_atomically(FOLDER / f"{name}.png", figure.savefig)
+
+
+def _draw_course(name: str, results: dict[str, Any]) -> None:
+    """Draw loss and accuracy by epoch, with a line where one schedule follows another."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
+    ann, trained = results["ann"], results["trained"]
+    epochs = range(1, len(trained["loss_by_epoch"]) + 1)
+    left.plot(epochs, trained["loss_by_epoch"], "o-", color=BLUE)
+    left.set(ylabel="training loss", title=f"{name}, T = {params.T}")
+    followed = 100 * np.array(trained["test_accuracy_by_epoch"])
+    right.axhline(100 * ann["accuracy"], color="0.5", linestyle="--", label=f"ANN, {ann['images']:,} test images")
+    right.plot(epochs, followed, "o-", color=BLUE, label=f"after each epoch, {params.N_FOLLOWED:,} test images")
+    in_the_end = f"in the end, {trained['images']:,} test images"
+    right.plot(epochs[-1], 100 * trained["accuracy"], "*", color=RED, markersize=12, label=in_the_end)
+    right.set(ylabel="accuracy (%)")
+    right.legend(loc="lower right", fontsize="small")
+    ends = np.cumsum([schedule["epochs"] for schedule in trained["schedules"]])
+    for axes in (left, right):
+        axes.set(xlabel="epoch", xticks=epochs[1::2])
+        for end in ends[:-1]:
+            axes.axvline(end + 0.5, color="0.8", linewidth=1, zorder=0)
+    write_atomically(FOLDER / f"{name}_course.png", figure.savefig)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from studies.stdb import params
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
 TRAINED = FOLDER / "trained"
+BY_EPOCH = ("loss_by_epoch", "test_accuracy_by_epoch", "epoch_s")
 
 
 @dataclass(frozen=True)
@@ -178,18 +179,19 @@ def _fit(
     setup: Setup, network: TrainableNetwork, schedule: Schedule, stem: str, n_images: int | None = None
 ) -> dict[str, Any]:
     """Train a network in place, and return how it went."""
-    training = setup.training.head(n_images)
+    training, followed = setup.training.head(n_images), setup.test.head(params.N_FOLLOWED)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     history = train_stdb(
         network, training.images, training.labels, schedule,
         augment=setup.augmented, augmentation="that of the recipe",
-        test=(setup.test.images[:1000], setup.test.labels[:1000]), state=_checkpoint(stem), progress=True,
+        test=(followed.images, followed.labels), state=_checkpoint(stem), progress=True,
     )  # fmt: skip
     network.cpu()
     return {
         "schedule": dataclasses.asdict(schedule),
         "training_images": len(training),
         "loss_by_epoch": history.loss,
+        "test_accuracy_by_epoch": history.accuracy,
         "epoch_s": history.seconds,
         "settings": network.settings(),
     }
@@ -197,7 +199,7 @@ def _fit(
 
 def _joined(courses: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the courses of trainings behind each other."""
-    lists = {key: [x for course in courses for x in course[key]] for key in ("loss_by_epoch", "epoch_s")}
+    lists = {key: [x for course in courses for x in course[key]] for key in BY_EPOCH}
     last = {key: value for key, value in courses[-1].items() if key != "schedule"}
     return {"schedules": [course["schedule"] for course in courses], **last, **lists}
 

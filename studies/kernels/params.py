@@ -44,10 +44,16 @@ class Network:
     n_burst: int
     burst_steps: int
 
+    def drawn(self) -> list[str]:
+        """Return the titles of the rows whose spikes are drawn step by step: before tuning, and after it."""
+        untuned = [f"untuned, tau {tau:g}" for tau in sorted({self.untuned, *self.starts})]
+        return [*untuned, f"tuned from tau {self.starts[0]:g}"]
+
 
 NORMALIZATION = "max"
 DTYPE = "float32"
 BURST = "burst"
+BURSTS = {BURST: {}, "burst coding, v_threshold 1": {"v_threshold": 1.0}}  # 1 is as if a pixel came once in 8 steps
 
 NET1 = Network(
     model="models/hwang2021.py:net1",

@@ -84,8 +84,7 @@ def _paths(axes: Axes, tuned: dict[str, Any], network: params.Network, key: str)
 
 def draw_times(results: dict[str, Any], network: params.Network) -> Figure:
     """Spikes by step of each layer before and after tuning, as Park et al. (2020), Figure 5."""
-    before = [f"untuned, tau {tau:g}" for tau in sorted({network.untuned, *network.starts})]
-    shown = [*before, f"tuned from tau {network.starts[0]:g}"]
+    shown = network.drawn()
     layers = list(results["tuned"][str(network.starts[0])]["settings"]["tau"])
     height = 1.35 if len(layers) <= MANY else 0.8
     figure, axes = plt.subplots(

@@ -61,7 +61,8 @@ class Study:
                 name, n_images = (f"{title}, early firing", None) if start else (title, self.network.n_waiting)
                 self._row(name, simulation, {**kernel, "start": start}, n_images=n_images)
         burst = Simulation(self._converted("burst"), "standalone", dtype=params.DTYPE)
-        self._row(params.BURST, burst, {}, self.network.burst_steps, self.network.n_burst)
+        for title, options in params.BURSTS.items():
+            self._row(title, burst, options, self.network.burst_steps, self.network.n_burst)
 
     def _converted(self, code: str, **options: Any) -> SpikingNetwork:
         images = self.training.images
@@ -113,10 +114,10 @@ class Study:
             test.images, n_steps or spiking.default_steps, jobs=self.jobs, progress=True, **options
         )
         summary = summarize(recording, test.labels)
-        by_step = (recording.spike_counts / recording.n_images).round(4).T.tolist()
-        row = {key: summary[key] for key in KEPT} | {
-            "spikes_by_step": dict(zip(recording.layers, by_step, strict=True))
-        }
+        row = {key: summary[key] for key in KEPT}
+        if title in self.network.drawn():
+            by_step = (recording.spike_counts / recording.n_images).round(4).T.tolist()
+            row["spikes_by_step"] = dict(zip(recording.layers, by_step, strict=True))
         self.results["rows"][title] = row
         self.stored.save()
         print(f"{self.name}: {title}: accuracy {summary['accuracy']:.2%}", flush=True)

@@ -46,14 +46,14 @@ class Network:
 
     def drawn(self) -> list[str]:
         """Return the titles of the rows whose spikes are drawn step by step: before tuning, and after it."""
-        untuned = [f"untuned, tau {tau:g}" for tau in sorted({self.untuned, *self.starts})]
-        return [*untuned, f"tuned from tau {self.starts[0]:g}"]
+        return [*(UNTUNED.format(tau) for tau in sorted({self.untuned, *self.starts})), TUNED.format(self.starts[0])]
 
 
 NORMALIZATION = "max"
 DTYPE = "float32"
-BURST = "burst"
-BURSTS = {BURST: {}, "burst coding, v_threshold 1": {"v_threshold": 1.0}}  # 1 is as if a pixel came once in 8 steps
+UNTUNED, TUNED = "untuned, tau {:g}", "tuned from tau {:g}"  # titles of rows
+BURST = "burst coding"
+BURSTS = {BURST: {}, f"{BURST}, v_threshold 1": {"v_threshold": 1.0}}  # 1 is as if a pixel came once in 8 steps
 
 NET1 = Network(
     model="models/hwang2021.py:net1",

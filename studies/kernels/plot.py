@@ -117,9 +117,8 @@ def table(rows: dict[str, dict]) -> str:
     ]
     for title, row in rows.items():
         spikes, operations = row["spikes_per_image"], row["synaptic_operations_per_image"] / 1e6
-        name = "burst coding" if title == params.BURST else title
         lines.append(
-            f"| {name} | {row['n_steps']} | {row['accuracy']:.2%} | {spikes:,.0f} | {spikes / burst:.1%} "
+            f"| {title} | {row['n_steps']} | {row['accuracy']:.2%} | {spikes:,.0f} | {spikes / burst:.1%} "
             f"| {operations:.1f} |"
         )
     return "\n".join(lines)

@@ -92,10 +92,10 @@ class Study:
     def _kernels(self) -> dict[str, dict[str, Any]]:
         """Return the kernels to run, by title."""
         untuned = (self.network.untuned, *self.network.starts)
-        rows: dict[str, dict[str, Any]] = {f"untuned, tau {tau:g}": {"tau": tau, "t_d": 0.0} for tau in untuned}
+        rows: dict[str, dict[str, Any]] = {params.UNTUNED.format(tau): {"tau": tau, "t_d": 0.0} for tau in untuned}
         for tau in self.network.starts:
             settings = self.results["tuned"][str(tau)]["settings"]
-            rows[f"tuned from tau {tau:g}"] = {key: settings[key] for key in ("tau", "t_d")}
+            rows[params.TUNED.format(tau)] = {key: settings[key] for key in ("tau", "t_d")}
         return rows
 
     def _row(

@@ -28,11 +28,10 @@ def main() -> None:
     networks = json.loads((FOLDER / "results.json").read_text())["networks"]
     for name, results in networks.items():
         print(f"{name}\n\n{accuracy_table(name, results)}\n\n{variant_table(results.get('variants', {}))}\n")
-        if set(DRAWN) <= set(results.get("variants", {})):
-            with plt.rc_context(STYLE):
+        with plt.rc_context(STYLE):
+            if set(DRAWN) <= set(results.get("variants", {})):
                 _draw(name, results["variants"])
-        if "test_accuracy_by_epoch" in results.get("trained", {}):
-            with plt.rc_context(STYLE):
+            if "test_accuracy_by_epoch" in results.get("trained", {}):
                 _draw_course(name, results)
 
 

@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from brianconv.coding import random_numbers
 from brianconv.coding.membrane import Membrane
-from brianconv.coding.neurons import RELAY
 from brianconv.conversion.channels import Placement
 from brianconv.conversion.geometry import (
     Convolution,
@@ -114,13 +113,16 @@ class Neurons:
     def fires(self, condition: torch.Tensor) -> torch.Tensor:
         """Return which neurons fire: those of a condition that are not refractory."""
         fired = condition & (self.resting == 0)
-        rest = torch.full_like(self.resting, self.setting.membrane.refractory)
+        rest = torch.full_like(self.resting, max(self.setting.membrane.refractory - 1, 0))
         self.resting = torch.where(fired, rest, (self.resting - 1).clamp(min=0))
         return fired
 
 
 class IntegrateAndFire(Neurons):
     """Integrate-and-fire neurons with reset by subtraction."""
+
+    def start(self) -> None:
+        self.v = self.v * self.parameters["v_threshold"]
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         before = self.integrated(arriving, t)
@@ -396,12 +398,9 @@ def simulate_reference(
 def _neurons(
     spiking: SpikingNetwork, name: str, images: np.ndarray, real: torch.dtype, relative_tolerance: float
 ) -> Neurons:
-    model, readout = spiking.neurons[name], spiking.scheme.readout
-    hidden = (readout.neuron if name == spiking.output else None) or spiking.scheme.neuron
+    model = spiking.neurons[name]
     pooling = spiking.graph.layer(name).connections[0].chain[-1] if name != INPUT else None
-    original = spiking.scheme.encoding.neuron if name == INPUT else hidden
-    known = model == RELAY if isinstance(pooling, MaxPooling) else model == original and model.name in NEURONS
-    if not known:
+    if model != spiking.own_neuron(name) or not (isinstance(pooling, MaxPooling) or model.name in NEURONS):
         raise ParameterError(
             f"population {name!r} has neurons ({model.name}) for which there is no torch reference: "
             f"there is one for {', '.join(NEURONS)} with unchanged equations"

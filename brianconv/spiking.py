@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv.coding import find_scheme, resolve_parameters, section
+from brianconv.coding.equations import assigned, state_variables
 from brianconv.coding.membrane import Membrane, with_membrane
 from brianconv.coding.neurons import RELAY
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, NeuronModel
@@ -100,12 +101,13 @@ class SpikingNetwork:
             Populations to change; None for all but the input and those that pool.
         **changes
             Fields of NeuronModel: equations, method, threshold, reset, on_image, carries, on_pre, refractory,
-            namespace.
+            namespace, initial, keep. Every variable that the equations add starts each image at its initial value: 0,
+            or the one in ``initial={"w_a": 0.1}``; ``keep=["w_a"]`` lets it go on from the image before.
 
         Raises
         ------
         UnknownLayerError, ParameterError
-            If a layer or a field does not exist.
+            If a layer, a field or a variable does not exist.
         """
         names = self._chosen(layers)
         unknown = [key for key in changes if key not in NeuronModel.__dataclass_fields__]
@@ -113,7 +115,62 @@ class SpikingNetwork:
             fields = ", ".join(NeuronModel.__dataclass_fields__)
             raise ParameterError(f"a neuron model has no {unknown[0]!r}; it has {fields}")
         changed = {name: replace(self.neurons[name], **changes) for name in names}
-        return replace(self, neurons={**self.neurons, **changed})
+        spiking = replace(self, neurons={**self.neurons, **changed})
+        if {"initial", "keep"} & set(changes):
+            for name in names:
+                spiking._check_own_values(name)
+        return spiking
+
+    def _check_own_values(self, population: str) -> None:
+        """Raise ParameterError unless `initial` and `keep` name variables that nothing else sets."""
+        model = self.neurons[population]
+        if isinstance(model.keep, str) or not isinstance(model.initial, Mapping):
+            raise ParameterError("keep is a list of variables such as ['w_a'], initial a mapping such as {'w_a': 0.1}")
+        complete = self.model(population)
+        free = [name for name in self._states(population) if name not in assigned(complete.on_image)]
+        for name in (*model.keep, *model.initial):
+            if name not in free:
+                reason = (
+                    "which the first step of an image sets: change on_image" if _has_variable(complete, name) else ""
+                )
+                raise ParameterError(
+                    f"population {population!r} has no {name!r} to keep or to begin at a value of its own"
+                    + (f", {reason}" if reason else f"; it has {', '.join(free) or 'none'}")
+                )
+
+    def _states(self, population: str) -> list[str]:
+        """Names of the variables of a population that a simulation can change."""
+        try:
+            return state_variables(self.model(population).equations)
+        except Exception as error:  # Brian2 raises several kinds for what it does not understand
+            raise ParameterError(f"Brian2 refuses the equations (population {population!r}): {error}") from error
+
+    def own_neuron(self, population: str) -> NeuronModel:
+        """Return the neuron model that the code itself gives to a population."""
+        if population == INPUT:
+            return self.scheme.encoding.neuron
+        if self.graph.layer(population).is_pooling:
+            return RELAY
+        return (population == self.output and self.scheme.readout.neuron) or self.scheme.neuron
+
+    def restored_variables(self, population: str) -> list[str]:
+        """Return the variables of a population that get their initial values back at the start of every image.
+
+        Those of a changed neuron model that its `on_image` does not set and that it does not keep. What a code itself
+        does not set at the start of an image, such as the bias, is not changed by a simulation.
+        """
+        own = self.own_neuron(population)
+        if self.neurons[population] == own:
+            return []
+        of_code = replace(self, neurons={**self.neurons, population: own}).model(population)
+        set_by_code, set_now = assigned(of_code.on_image), assigned(self.model(population).on_image)
+        return [
+            name
+            for name in self._states(population)
+            if name not in set_now
+            and name not in self.neurons[population].keep
+            and (name in set_by_code or not _has_variable(of_code, name))
+        ]
 
     def _chosen(self, layers: str | Sequence[str] | None) -> list[str]:
         if layers is None:
@@ -284,7 +341,8 @@ class SpikingNetwork:
             values["drive"] = "the neuron's bias" if self.graph.layer(name).bias.any() else "0, as there is no bias"
         lines = [
             f"{name}: {' x '.join(map(str, shape))} = {int(np.prod(shape))} neurons ({model.name})",
-            *section("first step of an image", model.on_image),
+            *section("first step of an image", "\n".join([model.on_image, *self._begin(name)])),
+            *section("kept from image to image", "\n".join(self.neurons[name].keep)),
             *section(f"integrate ({model.method})", model.equations),
             *section("hold until the readout begins", self.hold if name == self.output else ""),
             *section("threshold", model.threshold if model.threshold != NEVER else "none: it does not fire"),
@@ -300,6 +358,11 @@ class SpikingNetwork:
             ),
         ]
         return "\n".join(lines)
+
+    def _begin(self, name: str) -> list[str]:
+        """What restored variables begin an image with, as text."""
+        initial = self.neurons[name].initial
+        return [f"{variable} = {initial.get(variable, 0)}" for variable in self.restored_variables(name)]
 
     def _outgoing(self, name: str) -> list[list[str]]:
         described = []
@@ -319,7 +382,7 @@ def _shown(key: str, value: Any) -> str:
 
 
 def _has_variable(model: NeuronModel, name: str) -> bool:
-    return bool(re.search(rf"^\s*{name}\s*[:=]", model.equations, re.MULTILINE))
+    return bool(re.search(rf"^\s*(?:{name}|d{name}/dt)\s*[:=]", model.equations, re.MULTILINE))
 
 
 def _with_delay_line(model: NeuronModel, longest: int) -> NeuronModel:

@@ -85,6 +85,20 @@ def test_silent_on_zero_input(numpy_target, code):
     assert np.all(recording.scores[:, -1] == 0)
 
 
+@pytest.mark.parametrize("code", [code for code in CODES if "v_threshold" in SCHEMES[code].parameters])
+def test_a_pre_charge_below_the_threshold_does_not_fire(numpy_target, code):
+    """v_init is in thresholds (Hwang et al. 2021: V_pc < V_th), whatever the threshold."""
+    spiking = spiking_cnn(code, v_threshold=0.5, v_init=0.5)
+    images = dyadic_images(2, SMALL_SHAPE)
+    outcome = verify(spiking, images, steps_of(spiking))
+    assert outcome.passed and outcome.n_spikes > 100, str(outcome)
+    silent = one_hidden_layer(np.ones((3, 4)), code, v_threshold=0.5, v_init=0.75)
+    recording = simulate(silent, np.zeros((1, 4)), 10, record_spikes=["layer_0"], record_potentials=["layer_0"])
+    if code != "hybrid":  # whose darkest pixels fire last
+        assert len(recording.spikes_of("layer_0").step) == 0
+    assert np.all(recording.potentials["layer_0"].values[:, 0] == 0.375)
+
+
 @pytest.mark.parametrize("code", [code for code in CODES if code != "poisson"])  # which grows on average only
 def test_what_the_input_sends_grows_with_the_pixel(code):
     spiking = one_hidden_layer(np.eye(33), code)

@@ -23,7 +23,7 @@ ALLOWED = {
         "bench/workload.py",
         "tuning",
     },
-    "brian2": {"simulation"},
+    "brian2": {"simulation", "coding/equations.py"},
     "matplotlib": {"analysis/benchmark.py", "analysis/plotting.py", "cli.py"},
 }
 

@@ -37,7 +37,7 @@ def constant_drive(value, **options):
 
 @pytest.mark.parametrize("code", CODES)
 def test_membranes_equal_the_torch_reference(numpy_target, code):
-    properties = {"refractory": 2, "noise": 0.05, "noise_seed": 3}
+    properties = {"refractory": 3, "noise": 0.05, "noise_seed": 3}
     if code not in ("hybrid", "direct"):  # which have a leak of their own
         properties["tau_m"] = 10.0
     spiking = network(code, **properties)
@@ -48,7 +48,7 @@ def test_membranes_equal_the_torch_reference(numpy_target, code):
 
 @pytest.mark.parametrize("mode", ["runtime", "standalone"])
 def test_compiled_membranes_equal_the_torch_reference(mode):
-    spiking = network("rate", tau_m=10.0, refractory=1, noise=0.1, synaptic_delay=2).in_millivolts()
+    spiking = network("rate", tau_m=10.0, refractory=2, noise=0.1, synaptic_delay=2).in_millivolts()
     outcome = verify(spiking, dyadic_images(2, SMALL_SHAPE), 25, mode=mode)
     assert outcome.passed and outcome.n_spikes > 50, str(outcome)
 
@@ -61,12 +61,15 @@ def test_leak_obeys_its_closed_form(numpy_target):
     assert "v / (tau_m * dt)" in spiking.describe("layer_0") and "tau_m = 5" in spiking.describe("layer_0")
 
 
-def test_refractory_neurons_rest(numpy_target):
-    for rest in (0, 1, 3):
-        spiking = constant_drive(2.0, refractory=rest)
-        recording = simulate(spiking, np.zeros((2, 1)), 20, record_spikes=["layer_0"])
-        spikes = recording.spikes_of("layer_0").of_image(1)
-        assert np.diff(spikes.step).tolist() == [rest + 1] * (len(spikes.step) - 1) and spikes.step[0] == 1
+def test_a_refractory_period_is_the_shortest_interval_as_in_brian(numpy_target):
+    for steps in (0, 1, 2, 4):
+        spiking = constant_drive(2.0, refractory=steps)
+        of_brian = constant_drive(2.0).change_neurons("layer_0", refractory=f"{steps}*ms")
+        for network_with_rest in (spiking, of_brian):
+            recording = simulate(network_with_rest, np.zeros((2, 1)), 20, record_spikes=["layer_0"])
+            spikes = recording.spikes_of("layer_0").of_image(1)
+            assert np.diff(spikes.step).tolist() == [max(steps, 1)] * (len(spikes.step) - 1) and spikes.step[0] == 1
+        assert verify(spiking, np.zeros((2, 1)), 20).passed
 
 
 def test_noise_has_its_deviation_and_its_seed(numpy_target):

@@ -25,6 +25,19 @@ def input_spike_counts(images: np.ndarray, n_steps: int, v_init: float, mode: st
     return recording.spikes_of("input").dense(len(images), n_steps, images.shape[1]).sum(axis=1)
 
 
+@pytest.mark.parametrize("v_threshold", [0.25, 1.0, 2.0])
+@pytest.mark.parametrize("v_init", [0.0, 0.5])
+def test_the_pre_charge_is_in_thresholds(numpy_target, v_init, v_threshold):
+    images = (np.arange(65) / 64)[None]
+    spiking = convert(
+        identity(65), normalization="none", input_shape=(65,), v_init=v_init, v_threshold=v_threshold
+    )  # fmt: skip
+    recording = simulate(spiking, images, 40, record_spikes=["input"], record_potentials=["input"])
+    counts = recording.spikes_of("input").dense(1, 40, 65).sum(axis=1)
+    np.testing.assert_array_equal(counts, expected_spike_count(images, 40, v_init, v_threshold))
+    np.testing.assert_array_equal(recording.potentials["input"].values[0, 0], images[0] + v_init * v_threshold)
+
+
 @pytest.mark.parametrize("v_init", [0.0, 0.25, 0.5])
 def test_spike_counts_under_constant_drive_follow_the_closed_form(numpy_target, v_init):
     images = (np.arange(257) / 256)[None]

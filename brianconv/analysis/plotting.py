@@ -125,8 +125,7 @@ def plot_potentials(
     potentials, spikes = recording.potentials[layer], recording.spikes_of(layer).of_image(image)
     columns = _columns(potentials.neurons, neurons, layer, spikes.neuron)
     values = _values(recording, spiking, layer)
-    starts_there = "v = v_init" in (line.strip() for line in spiking.neurons[layer].on_image.splitlines())
-    start = values["v_init"] if starts_there else None
+    start = _start(spiking, layer, values)
     units = spiking.units if spiking.is_biological(layer) else None
     if units and start is not None:
         start = units.v_rest + units.swing * start
@@ -156,6 +155,14 @@ def _values(recording: Recording, spiking: SpikingNetwork, layer: str) -> dict[s
     """Values of the parameters of a layer in the run of a recording, with what the code's schedule makes of them."""
     of_run = replace(spiking, parameters=recording.parameters).shared_values
     return {name: by_population[layer] for name, by_population in of_run.items() if layer in by_population}
+
+
+def _start(spiking: SpikingNetwork, layer: str, values: Mapping[str, float]) -> float | None:
+    """Return the potential at the start of an image, if it is a pre-charge of the code's own."""
+    statements = {line.strip() for line in spiking.neurons[layer].on_image.splitlines()}
+    if "v = v_init * v_threshold" in statements:
+        return values["v_init"] * values["v_threshold"]
+    return values["v_init"] if "v = v_init" in statements else None
 
 
 def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:

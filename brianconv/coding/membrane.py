@@ -38,7 +38,8 @@ class Membrane:
     tau_m : float or None
         Time constant of the leak, in steps (milliseconds at the default dt of 1 ms); None for no leak.
     refractory : int
-        Steps after a spike in which a neuron does not fire.
+        Refractory period in steps, as Brian2 counts it: intervals between spikes last at least so many steps, so that
+        0 and 1 change nothing.
     noise : float
         Standard deviation of the normally distributed charge of every step, in normalised activations.
     noise_seed : int
@@ -80,7 +81,7 @@ def with_membrane(model: NeuronModel, membrane: Membrane) -> NeuronModel:
         If the model has no potential that can leak, or leaks already.
     """
     if membrane.refractory:
-        model = replace(model, refractory=f"{membrane.refractory + 1} * dt")
+        model = replace(model, refractory=f"{membrane.refractory} * dt")
     if membrane.tau_m is None and not membrane.noise:
         return model
     if membrane.tau_m is not None and re.search(r"\bleak\b", model.equations):

@@ -13,7 +13,7 @@ INTEGRATE_AND_FIRE = NeuronModel(
     method="euler",
     threshold="v >= v_threshold * (1 - tolerance)",
     reset="v -= v_threshold",  # keep the residue: it is the error of the conversion
-    on_image="v = v_init",
+    on_image="v = v_init * v_threshold",
     source="Hwang et al. (2021), Eq. 2; Rueckauer et al. (2017), reset by subtraction",
 )
 

@@ -39,7 +39,9 @@ BINARY_PIXELS = InputEncoding(
 )
 PARAMETERS = {
     "n_phases": N_PHASES,
-    "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged membrane potential", "Hwang et al. (2021), Eq. 4", True),
+    "v_init": Parameter(
+        0.0, 0.0, 0.99, "pre-charged membrane potential, in normalised activations", "Hwang et al. (2021), Eq. 4", True
+    ),
 }
 
 

@@ -24,22 +24,26 @@ PARAMETERS = {
 }
 
 
-def expected_spike_count(activation: np.ndarray, n_steps: int, v_init: float = 0.0) -> np.ndarray:
+def expected_spike_count(
+    activation: np.ndarray, n_steps: int, v_init: float = 0.0, v_threshold: float = 1.0
+) -> np.ndarray:
     """Return the spike count of each neuron under constant drive.
 
     Parameters
     ----------
     activation : array, shape (n_neurons,)
-        Normalised activation, dimensionless, in thresholds per step.
+        Normalised activation: what is integrated in each step.
     n_steps : int
         Length of the simulation in steps.
     v_init : float
         Pre-charged membrane potential, in thresholds, below 1.
+    v_threshold : float
+        In normalised activations.
 
     Returns
     -------
     array of int, shape (n_neurons,)
-        floor(clip(activation, 0, 1) * n_steps + v_init): at most one spike a step.
+        floor(clip(activation / v_threshold, 0, 1) * n_steps + v_init): at most one spike per step.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def expected_spike_count(activation: np.ndarray, n_steps: int, v_init: float = 0
     """
     if n_steps < 1:
         raise ValueError(f"n_steps is {n_steps}; a simulation has at least 1 step")
-    charge = np.clip(activation, 0.0, 1.0) * n_steps + v_init
+    charge = np.clip(np.asarray(activation) / v_threshold, 0.0, 1.0) * n_steps + v_init
     return np.floor(charge + TOLERANCE["float64"]).astype(int)
 
 

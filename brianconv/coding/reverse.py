@@ -51,7 +51,7 @@ PARAMETERS = {
     "window": Parameter(20, 2, 10_000, "steps T in which a layer fires", "", whole=True),
     "tau": Parameter(6.0, 1e-3, 1e6, "time constant of the growing threshold, in steps", "", True),
     "theta_0": Parameter(1.0, 1e-6, 1e6, "threshold at the end of the window", ""),
-    "v_init": Parameter(0.0, 0.0, 0.99, "potential before anything is integrated", "", True),
+    "v_init": Parameter(0.0, 0.0, 0.99, "potential before anything is integrated, in normalised activations", "", True),
 }
 
 

@@ -16,7 +16,7 @@ All equations are Brian2 syntax. Besides their own variables they can use
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,6 +80,12 @@ class NeuronModel:
         population takes no time in others. None if it can always fire.
     namespace : mapping
         Values of names in the equations that are no variables.
+    initial : mapping of str to number, Quantity or str
+        Initial values of variables that `on_image` does not set; a string is a Brian2 expression such as ``"rand()"``.
+        Others begin at 0.
+    keep : sequence of str
+        Variables that keep their values from one image to the next. All others have their initial values at the start
+        of every image.
     source : str
     """
 
@@ -94,6 +100,8 @@ class NeuronModel:
     refractory: str | None = None
     active: tuple[str, str] | None = None
     namespace: Mapping[str, Any] = field(default_factory=dict)
+    initial: Mapping[str, Any] = field(default_factory=dict)
+    keep: Sequence[str] = ()
     source: str = ""
 
     @property

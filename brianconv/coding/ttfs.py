@@ -63,7 +63,7 @@ PARAMETERS = {
     "tau": Parameter(6.0, 1e-3, 1e6, "time constant of a layer's kernel, in steps", "Eq. 5", True),
     "t_d": Parameter(0.0, -1e4, 1e4, "delay of a layer's kernel, in steps", "Eq. 5", True),
     "theta_0": Parameter(1.0, 1e-6, 1e6, "threshold constant", "Eq. 6: 1"),
-    "v_init": Parameter(0.0, 0.0, 0.99, "potential before anything is integrated", "", True),
+    "v_init": Parameter(0.0, 0.0, 0.99, "potential before anything is integrated, in normalised activations", "", True),
 }
 
 

@@ -36,6 +36,7 @@ from brianconv.conversion.normalization import check_images
 from brianconv.conversion.shared_kernel import share_weights
 from brianconv.decisions import StableDecision
 from brianconv.errors import ParameterError
+from brianconv.simulation.initial_values import InitialValues
 from brianconv.simulation.memory import check_synapse_memory
 from brianconv.simulation.neurons.generated import Sleeping, vectorise_threshold
 from brianconv.simulation.random_functions import RANDOM_FUNCTIONS
@@ -117,6 +118,9 @@ class BrianNetwork:
         The score of every output neuron at the end of every step.
     spike_monitors, potential_monitors : dict of str to monitor
         What was asked for; potentials are sampled before the reset.
+    keep : set of str
+        Variables of your own groups and synapses, as ``"group.variable"``, that go on from image to image; others have
+        their initial values at the start of each (see simulation/initial_values.py).
     counters : dict of str to SpikeCounter
         Spikes and synaptic operations of every step, in generated code; at run time they are in `tally`.
     """
@@ -138,6 +142,8 @@ class BrianNetwork:
     empty_queues: dict[str, Any] = field(default_factory=dict)
     stable_decision: StableDecision = field(default_factory=lambda: StableDecision(1))
     tally: operations.Tally = field(default_factory=operations.Tally)
+    keep: set[str] = field(default_factory=set)
+    initial_values: InitialValues = field(default_factory=InitialValues)
 
     @cached_property
     def fan_out(self) -> dict[str, np.ndarray]:
@@ -348,6 +354,8 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
             setattr(group, counter, linked_var(brian.schedule, counter))
     if name != INPUT and "drive" in group.equations:
         group.drive = spiking.graph.layer(name).bias.ravel()[channels_last(spiking.graph.shapes[name])]
+    for variable, value in spiking.neurons[name].initial.items():
+        setattr(group, variable, value)
     group.state_updater.when = "integrate"
     group.thresholder["spike"].when = _slot("thresholds", index)
     group.resetter["spike"].when = _slot("resets", index)

@@ -305,7 +305,10 @@ def _run_network(
 def _run_for(brian: BrianNetwork, duration: Quantity) -> None:
     # Brian2 compares potentials with 1e50, which float32 cannot hold
     with np.errstate(over="ignore"), explained(brian, (BrianObjectException,)):
-        brian.network.run(duration, namespace={})
+        try:
+            brian.network.run(duration, namespace={})
+        finally:
+            brian.initial_values.end()  # Brian2 tells its objects only of runs that were not interrupted
 
 
 def _monitored(brian: BrianNetwork) -> dict[str, np.ndarray]:

@@ -131,6 +131,7 @@ def summed_squared_errors(
     activation : tensor, shape (n_neurons,)
         What the firing rate should be.
     v_init : tensor, shape (n_candidates,)
+        In thresholds.
     threshold : float
     share : float
         Of the threshold that has to be reached.
@@ -148,7 +149,7 @@ def summed_squared_errors(
 
 
 def _chunk_errors(arriving: Tensor, activation: Tensor, v_init: Tensor, threshold: float, share: float) -> Tensor:
-    v = v_init[:, None].repeat(1, len(activation))
+    v = (threshold * v_init)[:, None].repeat(1, len(activation))
     fired, error, spike_count = torch.empty_like(v), torch.empty_like(v), torch.zeros_like(v)
     total = torch.zeros(len(v_init), dtype=torch.float64)
     for t, integrated in enumerate(arriving, start=1):
@@ -163,7 +164,7 @@ def _chunk_errors(arriving: Tensor, activation: Tensor, v_init: Tensor, threshol
 
 def spike_trains(arriving: Tensor, v_init: float, threshold: float, share: float) -> Tensor:
     """Return the spikes of all neurons, boolean, shape (n_steps, n_neurons); see `summed_squared_errors`."""
-    v, spikes = torch.full_like(arriving[0], v_init), torch.empty_like(arriving)
+    v, spikes = torch.full_like(arriving[0], threshold * v_init), torch.empty_like(arriving)
     for integrated, fired in zip(arriving, spikes, strict=True):
         v += integrated
         torch.ge(v, threshold * share, out=fired)

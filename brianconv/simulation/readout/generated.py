@@ -15,6 +15,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.groups.group import CodeRunner, Group
 
 from brianconv.decisions import TOLERANCE
+from brianconv.simulation.initial_values import restore_statements
 from brianconv.simulation.synapses.structured import StructuredSynapses
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class ImageSequence(GeneratedOperation):
 
     def __init__(self, brian: BrianNetwork) -> None:
         source = brian.populations["input"]
-        counter, flush = _counter_arrays(brian.schedule), _flush_statements(brian)
+        counter, flush = _counter_arrays(brian.schedule), [*_flush_statements(brian), *restore_statements(brian)]
         super().__init__("advance", source.clock, "start", -1, counter=counter, flush=flush)
         self.variables.add_reference("pixel", source)
         self.variables.add_constant("_n_pixels", len(source))

@@ -6,12 +6,13 @@ They are short and open to change: replace one in `brian.network`, or write your
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from brian2 import NetworkOperation, NeuronGroup
+from brian2 import NetworkOperation, NeuronGroup, Synapses
 
 from brianconv.decisions import StableDecision
+from brianconv.simulation.initial_values import restored_variables
 from brianconv.simulation.synapses.structured import StructuredSynapses
 
 if TYPE_CHECKING:
@@ -41,11 +42,22 @@ class Tally:
         self.progress: Callable[[int], None] = lambda _: None
 
 
+class _Advance(NetworkOperation):
+    """Also takes note of the end of a run."""
+
+    def __init__(self, brian: BrianNetwork, **options: Any) -> None:
+        super().__init__(lambda: advance(brian), **options)
+        self.initial_values = brian.initial_values
+
+    def after_run(self) -> None:
+        self.initial_values.end()
+
+
 def add_operations(brian: BrianNetwork) -> None:
     """Add the operations to a network; its `tally` fills during a run."""
     clock = brian.schedule.clock
     brian.add(
-        NetworkOperation(lambda: advance(brian), clock=clock, when="start", order=-1, name="advance"),
+        _Advance(brian, clock=clock, when="start", order=-1, name="advance"),
         NetworkOperation(lambda: count(brian), clock=clock, when="end", order=1, name="count"),
         NetworkOperation(lambda: finish(brian), clock=clock, when="end", order=2, name="finish"),
     )
@@ -61,6 +73,10 @@ def advance(brian: BrianNetwork) -> None:
         values(brian.populations["input"], "pixel")[:] = brian.images[image[0]][brian.pixel_order]
         brian.stable_decision = StableDecision(1)
         _flush(brian)
+        if image == 0:
+            brian.initial_values.begin(restored_variables(brian))
+        else:
+            brian.initial_values.restore()
 
 
 def count(brian: BrianNetwork) -> None:
@@ -97,13 +113,18 @@ def values(group: NeuronGroup, name: str) -> np.ndarray:
 
 def _flush(brian: BrianNetwork) -> None:
     """Drop spikes in flight, so that none reaches the next image."""
-    for name, synapses in brian.connections.items():
+    for synapses in brian.network.objects:
         if isinstance(synapses, StructuredSynapses):
             synapses.flush()
+        if not isinstance(synapses, Synapses) or not _takes_time(brian, synapses):
             continue
-        if not brian.spiking.synaptic_delay.get(synapses.target.name):
-            continue
-        queue = synapses.pre.queue
-        if name not in brian.empty_queues:
-            brian.empty_queues[name] = queue._full_state()
-        queue._restore_from_full_state(brian.empty_queues[name])
+        for pathway in synapses._pathways:
+            if pathway.name not in brian.empty_queues:
+                brian.empty_queues[pathway.name] = pathway.queue._full_state()
+            pathway.queue._restore_from_full_state(brian.empty_queues[pathway.name])
+
+
+def _takes_time(brian: BrianNetwork, synapses: Synapses) -> bool:
+    """Whether spikes can be under way at the end of an image; a user's own synapses may have any delay."""
+    ours = brian.connections.get(synapses.name) is synapses
+    return not ours or bool(brian.spiking.synaptic_delay.get(synapses.target.name))

@@ -11,9 +11,14 @@ from brianconv.conversion.geometry import (
     Reshape,
     TransposedConvolution,
     average_pooling,
-    neuron_index,
 )
 from brianconv.errors import BrianconvError, ConversionNote
+from brianconv.positions import (
+    group_index,
+    position_of_group_index,
+    position_of_torch_index,
+    torch_index,
+)
 from brianconv.recording import Recording
 from brianconv.simulation.network import BrianNetwork, Settings, build_network
 from brianconv.simulation.run import Simulation, simulate
@@ -42,11 +47,14 @@ __all__ = [
     "average_pooling",
     "build_network",
     "convert",
-    "neuron_index",
+    "group_index",
     "plot_accuracy",
     "plot_correlation",
     "plot_potentials",
     "plot_raster",
+    "position_of_group_index",
+    "position_of_torch_index",
     "simulate",
+    "torch_index",
     "verify",
 ]

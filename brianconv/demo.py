@@ -13,6 +13,7 @@ from brianconv import datasets
 from brianconv.analysis import plotting
 from brianconv.analysis.metrics import summarize, table
 from brianconv.files import writable_folder, write_atomically, write_json
+from brianconv.positions import position_of_torch_index
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
@@ -100,11 +101,12 @@ def _simulated(spiking: SpikingNetwork, images: np.ndarray, mode: str) -> Record
     )
 
 
-def _lively_neurons(spiking: SpikingNetwork, images: np.ndarray) -> list[int]:
+def _lively_neurons(spiking: SpikingNetwork, images: np.ndarray) -> list[tuple[int, ...]]:
     """Return three neurons whose activations for the first image are high, middling and low."""
     activation = next(spiking.graph.activations(images[:1]))[TRACED].ravel()
     order = np.argsort(activation)
-    return [int(order[np.searchsorted(activation[order], level)]) for level in (0.6, 0.3, 0.08)]
+    chosen = [int(order[np.searchsorted(activation[order], level)]) for level in (0.6, 0.3, 0.08)]
+    return [position_of_torch_index(spiking.graph.shapes[TRACED], k) for k in chosen]
 
 
 def _draw(spiking: SpikingNetwork, recording: Recording, held_out: datasets.Dataset, folder: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from brianconv.decisions import delayed_scores
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import writable_folder, write_atomically, write_json
+from brianconv.positions import Position, position_of_torch_index, torch_index
 
 ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "ann_scores")
 LATENCY_SHARES = ("99.0", "99.5", "99.9")
@@ -37,23 +38,23 @@ class Spikes:
 
     Attributes
     ----------
-    image, step, neuron : arrays of int, shape (n_spikes,)
+    image, step, torch_index : arrays of int, shape (n_spikes,)
         Index of the image, step within it (from 1), and neuron in torch's flat (channel, row, column) order.
     """
 
     image: np.ndarray
     step: np.ndarray
-    neuron: np.ndarray
+    torch_index: np.ndarray
 
     def of_image(self, image: int) -> Spikes:
         """Return the spikes of one image."""
         chosen = self.image == image
-        return Spikes(self.image[chosen], self.step[chosen], self.neuron[chosen])
+        return Spikes(self.image[chosen], self.step[chosen], self.torch_index[chosen])
 
     def dense(self, n_images: int, n_steps: int, n_neurons: int) -> np.ndarray:
         """Return a boolean array of shape (n_images, n_steps, n_neurons)."""
         fired = np.zeros((n_images, n_steps, n_neurons), dtype=bool)
-        fired[self.image, self.step - 1, self.neuron] = True
+        fired[self.image, self.step - 1, self.torch_index] = True
         return fired
 
 
@@ -63,13 +64,13 @@ class Potentials:
 
     Attributes
     ----------
-    neurons : array of int, shape (n_recorded,)
-        In torch's flat order.
+    torch_index : array of int, shape (n_recorded,)
+        Neurons in torch's flat order; `Recording.positions` names them.
     values : array, shape (n_images, n_steps, n_recorded)
         In the units of the equations; NaN after an image was decided.
     """
 
-    neurons: np.ndarray
+    torch_index: np.ndarray
     values: np.ndarray
 
 
@@ -242,6 +243,32 @@ class Recording:
             )
         return self.spikes[layer]
 
+    def positions(self, layer: str) -> list[Position]:
+        """Return the positions of the neurons of a layer whose potentials were recorded, in their order.
+
+        Raises
+        ------
+        UnknownLayerError
+            If none were recorded.
+        """
+        if layer not in self.potentials:
+            recorded = ", ".join(self.potentials) or "none"
+            raise UnknownLayerError(f"the potentials of {layer!r} were not recorded; recorded are: {recorded}")
+        return [position_of_torch_index(self.shapes[layer], k) for k in self.potentials[layer].torch_index]
+
+    def spike_steps(self, layer: str, position: Position | int, image: int = 0) -> np.ndarray:
+        """Return the steps, from 1, in which one neuron fired while one image was shown.
+
+        Parameters
+        ----------
+        layer : str
+        position : tuple of int
+            (channel, row, column), or (feature,).
+        image : int
+        """
+        spikes = self.spikes_of(layer).of_image(image)
+        return spikes.step[spikes.torch_index == torch_index(self.shapes[layer], position)]
+
     def accuracy_by_step(self, labels: np.ndarray) -> np.ndarray:
         """Return the share of correct decisions at each step, shape (n_steps,); 0 while no step counts yet."""
         self._check_labels(labels)
@@ -279,11 +306,11 @@ class Recording:
         """Write `recording.npz` and `recording.json` into a folder, each completely or not at all."""
         arrays: dict[str, np.ndarray] = {name: getattr(self, name) for name in ARRAYS}
         for layer, spikes in self.spikes.items():
-            columns = [spikes.image, spikes.step, spikes.neuron]
+            columns = [spikes.image, spikes.step, spikes.torch_index]
             arrays[f"spikes/{layer}"] = np.stack(columns, axis=1).astype(np.int32)
         for layer, potentials in self.potentials.items():
             arrays[f"potentials/{layer}"] = potentials.values
-            arrays[f"potential_neurons/{layer}"] = potentials.neurons
+            arrays[f"potential_neurons/{layer}"] = potentials.torch_index
         about = {
             "layers": list(self.layers),
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},

@@ -81,7 +81,7 @@ def test_generated_programs_equal_the_torch_reference(code):
 def test_silent_on_zero_input(numpy_target, code):
     spiking = one_hidden_layer(np.ones((3, 4)), code)
     recording = simulate(spiking, np.zeros((1, 4)), spiking.default_steps, record_spikes=spiking.populations)
-    assert sum(len(recording.spikes_of(name).neuron) for name in spiking.populations) == 0
+    assert sum(len(recording.spikes_of(name).torch_index) for name in spiking.populations) == 0
     assert np.all(recording.scores[:, -1] == 0)
 
 

@@ -5,8 +5,14 @@ import pytest
 from conftest import SMALL_SHAPE, small_cnn
 
 from brianconv.conversion.from_torch import extract_graph
-from brianconv.conversion.geometry import Convolution, channels_last, neuron_index
-from brianconv.errors import ShapeError
+from brianconv.conversion.geometry import Convolution, channels_last
+from brianconv.errors import ParameterError, ShapeError
+from brianconv.positions import (
+    group_index,
+    position_of_group_index,
+    position_of_torch_index,
+    torch_index,
+)
 
 
 def connections():
@@ -40,7 +46,29 @@ def test_positions_and_indices_agree():
     shape = (3, 4, 5)
     flat = channels_last(shape)
     for position in [(0, 0, 0), (2, 1, 4), (1, 3, 2)]:
-        assert flat[neuron_index(shape, position)] == np.ravel_multi_index(position, shape)
+        in_group, in_torch = group_index(shape, position), torch_index(shape, position)
+        assert flat[in_group] == in_torch == np.ravel_multi_index(position, shape)
+        assert position_of_group_index(shape, in_group) == position_of_torch_index(shape, in_torch) == position
+    assert group_index((7,), (3,)) == group_index((7,), 3) == torch_index((7,), 3) == 3
+
+
+@pytest.mark.parametrize(
+    ("position", "message"),
+    [
+        (17, r"neuron 17 could be one of two.*\(channel, row, column\) below \(3, 4, 5\)"),
+        ((3, 0, 0), r"there is no neuron \(3, 0, 0\).*each below \(3, 4, 5\)"),
+        ((0, -1, 0), "there is no neuron"),
+        ((0, 1), "there is no neuron"),
+        ((0, 1.5, 0), "there is no neuron"),
+        ("abc", "there is no neuron"),
+    ],
+)
+def test_what_names_no_neuron_is_refused(position, message):
+    for index in (group_index, torch_index):
+        with pytest.raises(ParameterError, match=message):
+            index((3, 4, 5), position)
+    with pytest.raises(ParameterError, match="has 0 to 59"):
+        position_of_group_index((3, 4, 5), 60)
 
 
 def test_wrong_channels_are_refused():

@@ -12,7 +12,7 @@ from geometries import CHAINS, chains, dyadic_weight
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brianconv import Convolution, Dense, MaxPooling, StructuredSynapses, average_pooling, neuron_index
+from brianconv import Convolution, Dense, MaxPooling, StructuredSynapses, average_pooling, group_index
 from brianconv.conversion.graph import Connection
 from brianconv.errors import ParameterError, ShapeError
 
@@ -252,7 +252,7 @@ def test_weights_are_read_set_and_swapped(numpy_target):
     np.testing.assert_array_equal(synapses.weight / mV, weight)
     network = Network(source, target, synapses)
     network.run(1 * ms)
-    np.testing.assert_allclose(target.v[neuron_index((2, 2, 2), (1, 0, 1))] / mV, weight[1].sum(), rtol=1e-12)
+    np.testing.assert_allclose(target.v[group_index((2, 2, 2), (1, 0, 1))] / mV, weight[1].sum(), rtol=1e-12)
     synapses.weight = 3 * weight * mV
     target.v = 0 * mV
     network.run(1 * ms)

@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brianconv.conversion.graph import INPUT
-from brianconv.errors import DataError, UnknownLayerError
-from brianconv.recording import Recording
+from brianconv.errors import DataError
+from brianconv.positions import Position, checked_positions, torch_index
+from brianconv.recording import Potentials, Recording
 from brianconv.spiking import SpikingNetwork
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
@@ -89,7 +90,7 @@ def _raster_rows(
     spikes = recording.spikes_of(name)
     parts = [(start, spikes.of_image(k)) for k, start in zip(images, starts, strict=False)]
     times = np.concatenate([start + part.step * recording.dt_ms for start, part in parts])
-    indices = np.concatenate([part.neuron for _, part in parts])
+    indices = np.concatenate([part.torch_index for _, part in parts])
     firing, n_neurons = np.unique(indices), int(np.prod(recording.shapes[name]))
     if n_neurons <= most:
         return times, indices + 0.5, n_neurons
@@ -102,7 +103,7 @@ def plot_potentials(
     recording: Recording,
     spiking: SpikingNetwork,
     layer: str,
-    neurons: Sequence[int] | None = None,
+    neurons: Sequence[Position | int] | None = None,
     image: int = 0,
 ) -> Figure:
     """Draw membrane traces of one layer, sampled before the reset, with threshold, v_init and spikes.
@@ -114,16 +115,15 @@ def plot_potentials(
     spiking : SpikingNetwork
         Tells how the neurons are reset.
     layer : str
-    neurons : sequence of int, optional
-        In torch's flat order; the first three recorded ones otherwise, those that fire before those that do not.
+    neurons : sequence of positions, optional
+        Each (channel, row, column), or (feature,); the first three recorded ones otherwise, those that fire before
+        those that do not.
     image : int
     """
-    if layer not in recording.potentials:
-        recorded = ", ".join(recording.potentials) or "none"
-        raise UnknownLayerError(f"the potentials of {layer!r} were not recorded; recorded are: {recorded}")
+    positions = recording.positions(layer)
     _check_images(recording, [image])
-    potentials, spikes = recording.potentials[layer], recording.spikes_of(layer).of_image(image)
-    columns = _columns(potentials.neurons, neurons, layer, spikes.neuron)
+    values_of, firing = recording.potentials[layer], recording.spikes_of(layer).of_image(image).torch_index
+    columns = _columns(values_of, neurons, layer, recording.shapes[layer], firing)
     values = _values(recording, spiking, layer)
     start = _start(spiking, layer, values)
     units = spiking.units if spiking.is_biological(layer) else None
@@ -134,18 +134,18 @@ def plot_potentials(
             len(columns), 1, figsize=(7.0, 0.9 + 1.1 * len(columns)), sharex=True, squeeze=False, layout="constrained"
         )
         for axes, column in zip(all_axes[:, 0], columns, strict=True):
-            neuron = potentials.neurons[column]
-            fired = np.isin(np.arange(1, recording.n_steps + 1), spikes.step[spikes.neuron == neuron])
+            spike_steps = recording.spike_steps(layer, positions[column], image)
+            fired = np.isin(np.arange(1, recording.n_steps + 1), spike_steps)
             threshold = _threshold(spiking, layer, values, fired)
             drop = _drop(spiking, layer, threshold)
             if units:
                 drop = None if drop is None else units.swing * drop
                 threshold = units.v_rest + units.swing * threshold
-            _trace(axes, potentials.values[image, :, column], fired, drop, start, recording.dt_ms)
+            _trace(axes, values_of.values[image, :, column], fired, drop, start, recording.dt_ms)
             edges = np.arange(recording.n_steps + 1) * recording.dt_ms
             axes.stairs(threshold, edges, baseline=None, color=RED, linewidth=1.0, linestyle="--", label="threshold")
-            axes.set_ylabel(f"neuron {neuron}\nv ({'mV' if units else 'normalised'})")
-        all_axes[-1, 0].set_xlabel(f"time (ms), layer {layer}, image {image}; v before the reset")
+            axes.set_ylabel(f"{_named(layer, positions[column])}\nv ({'mV' if units else 'normalised'})")
+        all_axes[-1, 0].set_xlabel(f"time (ms), image {image}; v before the reset")
         handles, labels = all_axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
@@ -183,14 +183,23 @@ def _drop(spiking: SpikingNetwork, layer: str, threshold: np.ndarray) -> np.ndar
     return threshold if "v -=" in reset else np.zeros_like(threshold)
 
 
-def _columns(recorded: np.ndarray, neurons: Sequence[int] | None, layer: str, firing: np.ndarray) -> list[int]:
+def _named(layer: str, position: Position) -> str:
+    return f"{layer} {position}" if len(position) > 1 else f"{layer} ({position[0]})"
+
+
+def _columns(
+    potentials: Potentials, neurons: Sequence[Position | int] | None, layer: str, shape: Position, firing: np.ndarray
+) -> list[int]:
+    recorded = potentials.torch_index
     if neurons is None:
         silent = ~np.isin(recorded, firing)
         return sorted(np.argsort(silent, kind="stable")[:3].tolist())
-    missing = [n for n in neurons if n not in recorded]
-    if missing:
-        raise DataError(f"the potential of neuron {missing[0]} of {layer!r} was not recorded")
-    return [int(np.flatnonzero(recorded == n)[0]) for n in neurons]
+    chosen = checked_positions(shape, neurons, layer)
+    columns = [np.flatnonzero(recorded == torch_index(shape, position)) for position in chosen]
+    for position, column in zip(chosen, columns, strict=True):
+        if not column.size:
+            raise DataError(f"the potential of neuron {_named(layer, position)} was not recorded")
+    return [int(column[0]) for column in columns]
 
 
 def _trace(
@@ -283,7 +292,7 @@ def plot_correlation(
 def _rates(recording: Recording, name: str, n_steps: int) -> np.ndarray:
     spikes, n_neurons = recording.spikes_of(name), int(np.prod(recording.shapes[name]))
     counted = spikes.step <= n_steps
-    flat = spikes.image[counted] * n_neurons + spikes.neuron[counted]
+    flat = spikes.image[counted] * n_neurons + spikes.torch_index[counted]
     return np.bincount(flat, minlength=recording.n_images * n_neurons) / n_steps
 
 

@@ -66,7 +66,7 @@ def write_spikes(recording: Recording, path: Path) -> None:
     by_layer = []
     for name in recording.layers[:-1]:
         spikes = recording.spikes_of(name)
-        place = np.argsort(channels_last(recording.shapes[name])).astype(np.int32)[spikes.neuron]
+        place = np.argsort(channels_last(recording.shapes[name])).astype(np.int32)[spikes.torch_index]
         moment = spikes.image * n_steps + spikes.step - 1
         order = np.lexsort((place, moment))
         starts = np.searchsorted(moment[order], np.arange(len(recording.steps) * n_steps + 1))

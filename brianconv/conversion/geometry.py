@@ -61,12 +61,6 @@ def channels_last(shape: Shape) -> np.ndarray:
     return np.moveaxis(index, 0, -1).ravel()
 
 
-def neuron_index(shape: Shape, position: tuple[int, ...]) -> int:
-    """Return the index within its population of the neuron at `position`, (channel, row, column) or (feature,)."""
-    moved = (*shape[1:], shape[0])
-    return int(np.ravel_multi_index((*position[1:], position[0]), moved))
-
-
 def _check_weight(weight: Any, axes: str) -> None:
     """Raise ParameterError unless a weight is an array of real numbers with so many axes."""
     if isinstance(weight, np.ndarray) and weight.dtype.kind in "fiu" and weight.ndim == len(axes.split(", ")):

@@ -36,6 +36,7 @@ from brianconv.conversion.normalization import check_images
 from brianconv.conversion.shared_kernel import share_weights
 from brianconv.decisions import StableDecision
 from brianconv.errors import ParameterError
+from brianconv.positions import Position, checked_positions, torch_index
 from brianconv.simulation.initial_values import InitialValues
 from brianconv.simulation.memory import check_synapse_memory
 from brianconv.simulation.neurons.generated import Sleeping, vectorise_threshold
@@ -231,7 +232,7 @@ def build_network(
     dtype: str = "float64",
     dt: Quantity = 1 * ms,
     record_spikes: Sequence[str] = (),
-    record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None] = (),
+    record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
 ) -> BrianNetwork:
     """Build the Brian2 network for the active device; nothing has run yet.
 
@@ -246,9 +247,9 @@ def build_network(
         Length of a step.
     record_spikes : sequence of str
         Populations whose spikes are recorded.
-    record_potentials : sequence of str, or mapping of str to neuron indices
-        Populations whose membrane potentials are recorded before the reset, and which neurons (in torch's flat
-        channel, row, column order; None for all).
+    record_potentials : sequence of str, or mapping of str to positions of neurons
+        Populations whose membrane potentials are recorded before the reset, and which neurons: a list of (channel, row,
+        column), or (feature,); None for all.
 
     Raises
     ------
@@ -305,7 +306,7 @@ def explained(
 def checked_recordings(
     spiking: SpikingNetwork,
     record_spikes: Sequence[str],
-    record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None],
+    record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None],
 ) -> dict[str, np.ndarray]:
     """Return, for each population whose potential is recorded, its neurons in torch's flat order."""
     if isinstance(record_spikes, str) or isinstance(record_potentials, str):
@@ -317,12 +318,11 @@ def checked_recordings(
     return {name: _checked_neurons(spiking, name, chosen) for name, chosen in record_potentials.items()}
 
 
-def _checked_neurons(spiking: SpikingNetwork, name: str, chosen: Sequence[int] | None) -> np.ndarray:
-    n_neurons = int(np.prod(spiking.graph.shapes[name]))
-    neurons = np.arange(n_neurons) if chosen is None else np.asarray(chosen, dtype=int)
-    if neurons.ndim != 1 or neurons.size == 0 or neurons.min() < 0 or neurons.max() >= n_neurons:
-        raise ParameterError(f"neurons to record of {name!r} must be a list of indices in [0, {n_neurons - 1}]")
-    return neurons
+def _checked_neurons(spiking: SpikingNetwork, name: str, chosen: Sequence[Position | int] | None) -> np.ndarray:
+    shape = spiking.graph.shapes[name]
+    if chosen is None:
+        return np.arange(int(np.prod(shape)))
+    return np.array([torch_index(shape, position) for position in checked_positions(shape, chosen, name)])
 
 
 def _slots(n_populations: int) -> list[str]:

@@ -16,6 +16,7 @@ from brianconv.conversion.graph import INPUT
 from brianconv.conversion.normalization import check_images
 from brianconv.decisions import check_theta
 from brianconv.errors import ParameterError, ShapeError
+from brianconv.positions import Position
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.memory import check_memory
 from brianconv.simulation.network import (
@@ -48,9 +49,9 @@ class Simulation:
         Length of a step.
     record_spikes : sequence of str
         Populations whose spikes are recorded.
-    record_potentials : sequence of str, or mapping of str to neuron indices
-        Populations whose potentials are recorded, before the reset, together with their spikes; indices in torch's flat
-        order, None for all.
+    record_potentials : sequence of str, or mapping of str to positions of neurons
+        Populations whose potentials are recorded, before the reset, together with their spikes, and which neurons: a
+        list of (channel, row, column), or (feature,); None for all.
 
     Attributes
     ----------
@@ -71,7 +72,7 @@ class Simulation:
         dtype: str = "float64",
         dt: Quantity = 1 * ms,
         record_spikes: Sequence[str] = (),
-        record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None] = (),
+        record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
     ) -> None:
         if mode not in MODES:
             raise ParameterError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
@@ -222,7 +223,7 @@ def simulate(
     dtype: str = "float64",
     dt: Quantity = 1 * ms,
     record_spikes: Sequence[str] = (),
-    record_potentials: Sequence[str] | Mapping[str, Sequence[int] | None] = (),
+    record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
     delay: int = 0,
     skip: int = 0,
     theta: float | None = None,

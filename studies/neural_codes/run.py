@@ -21,6 +21,7 @@ from brianconv.analysis.metrics import summarize, versions
 from brianconv.conversion.weights import load_model
 from brianconv.errors import UnsupportedLayerError
 from brianconv.files import write_atomically, write_json
+from brianconv.positions import position_of_torch_index
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
@@ -135,20 +136,20 @@ def _record(model: nn.Module, calibration: np.ndarray, image: np.ndarray) -> Non
         row = params.ROWS[title]
         spiking = _converted(model, calibration, row)
         activation = next(spiking.normalized.ann.activations(image))[params.LAYER].ravel()
-        lively = np.argsort(activation)[[int(0.99 * activation.size)]]
+        lively = np.argsort(activation)[int(0.99 * activation.size)]
+        position = position_of_torch_index(spiking.graph.shapes[params.LAYER], lively)
         recording = simulate(
             spiking, image, row.n_steps, mode="standalone", dtype=params.DTYPE,
-            record_spikes=[params.LAYER], record_potentials={params.LAYER: lively.tolist()},
+            record_spikes=[params.LAYER], record_potentials={params.LAYER: [position]},
         )  # fmt: skip
         spikes = recording.spikes_of(params.LAYER)
-        traced = spikes.neuron == lively[0]
-        fired = np.isin(np.arange(1, recording.n_steps + 1), spikes.step[traced])
+        fired = np.isin(np.arange(1, recording.n_steps + 1), recording.spike_steps(params.LAYER, position))
         path = spiking.scheme.threshold_path
         assert path is not None
         arrays |= {
             f"{k}/steps": np.array(recording.n_steps),
             f"{k}/spike_step": spikes.step,
-            f"{k}/spike_neuron": spikes.neuron,
+            f"{k}/spike_neuron": spikes.torch_index,
             f"{k}/v": recording.potentials[params.LAYER].values[0, :, 0],
             f"{k}/fired": fired,
             f"{k}/threshold": path({name: by[params.LAYER] for name, by in spiking.shared_values.items()}, fired),

@@ -58,7 +58,7 @@ class StructuredSynapses(Group, CodeRunner):
     """Synapses with weights shared by place, stored as one kernel.
 
     Populations are laid out channels last: neuron ``(row * columns + column) * channels + channel``
-    (`brianconv.neuron_index` computes it). The statements of `on_pre` run once for every synapse of every spike, as
+    (`brianconv.group_index` computes it). The statements of `on_pre` run once for every synapse of every spike, as
     those of `Synapses` do, with the same names: variables of the postsynaptic group with or without the suffix
     ``_post``, of the presynaptic group with ``_pre``, and ``w``, the weight.
 

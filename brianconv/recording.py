@@ -12,6 +12,7 @@ import numpy as np
 from brianconv.decisions import delayed_scores
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import writable_folder, write_atomically, write_json
+from brianconv.notebook import html_table
 from brianconv.positions import Position, position_of_torch_index, torch_index
 
 ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "ann_scores")
@@ -136,6 +137,22 @@ class Recording:
     def __repr__(self) -> str:
         recorded = ", ".join(self.spikes) or "none"
         return f"<Recording of {self.n_images} images, {self.n_steps} steps; spikes of: {recorded}>"
+
+    def _repr_html_(self) -> str:
+        by_layer = self.spike_counts.sum(axis=0) / self.n_images
+        rows = [
+            (
+                name,
+                " x ".join(map(str, self.shapes[name])),
+                f"{count:,.1f}",
+                f"{count / np.prod(self.shapes[name]):.3g}",
+                "yes" if name in self.spikes else "no",
+                len(self.potentials[name].torch_index) if name in self.potentials else 0,
+            )
+            for name, count in zip(self.layers, by_layer, strict=True)
+        ]
+        heading = ("layer", "shape", "spikes per image", "per neuron", "spikes recorded", "potentials recorded")
+        return html_table(f"Recording of {self.n_images} images, {self.n_steps} steps", heading, rows)
 
     @property
     def n_images(self) -> int:

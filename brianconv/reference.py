@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,7 @@ from brianconv.conversion.graph import INPUT, Connection
 from brianconv.errors import ParameterError
 from brianconv.spiking import SpikingNetwork, tolerance
 
+DECISION_TOLERANCE = 1e-6
 Stepped = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -46,6 +47,8 @@ class Setting:
     is_input : bool
     place : array of int, shape (n_neurons,)
         Index of each neuron in the Brian2 population, on which random numbers depend.
+    skip : int
+        Steps during which the neurons stay at their initial potential.
     """
 
     parameters: Mapping[str, float]
@@ -53,6 +56,7 @@ class Setting:
     relative_tolerance: float
     is_input: bool
     place: np.ndarray
+    skip: int = 0
 
 
 class Neurons:
@@ -77,6 +81,7 @@ class Neurons:
         self.decay = 1.0 if tau_m is None else math.exp(-1 / tau_m)
         self.gain = 1.0 if tau_m is None else tau_m * (1 - self.decay)
         self.start()
+        self.beginning = self.v
 
     def start(self) -> None:
         """Set the state before the first step."""
@@ -100,7 +105,16 @@ class Neurons:
 
     def integrated(self, arriving: torch.Tensor, t: int) -> torch.Tensor:
         """Return the potential after integration."""
+        if t <= self.setting.skip:
+            return self.beginning
         return self.v * self.decay + (self.charge(t) + self.noise(t)) * self.gain + arriving
+
+    def worth(self, t: int) -> torch.Tensor | float:
+        """Return what a spike of each neuron carries in step t."""
+        return 1.0
+
+    def take_note(self, fired: torch.Tensor) -> None:
+        """Keep what later spikes carry up to date with those of a step."""
 
     def noise(self, t: int) -> torch.Tensor | float:
         """Return the noise of a step."""
@@ -129,7 +143,7 @@ class IntegrateAndFire(Neurons):
         threshold = self.parameters["v_threshold"]
         spikes = self.fires(before >= threshold * self.share).to(before.dtype)
         self.v = before - spikes * threshold
-        return spikes, before, spikes
+        return spikes, before, spikes * self.worth(t)
 
 
 class WeightedSpikes(Neurons):
@@ -141,11 +155,14 @@ class WeightedSpikes(Neurons):
     def charge(self, t: int) -> torch.Tensor:
         return self.drive * self.omega(t)
 
+    def worth(self, t: int) -> float:
+        return self.omega(t)
+
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         before, omega = self.integrated(arriving, t), self.omega(t)
         spikes = self.fires(before >= omega * self.share).to(before.dtype)
         self.v = before - spikes * omega
-        return spikes, before, spikes * omega
+        return spikes, before, spikes * self.worth(t)
 
 
 class BinaryDigits(WeightedSpikes):
@@ -157,15 +174,14 @@ class BinaryDigits(WeightedSpikes):
         phase = (t - 1) % k
         left = whole % 2 ** (k - phase)  # the digits that are still to be sent
         spikes = (left // 2 ** (k - phase - 1)).to(self.drive.dtype)
-        return spikes, left.to(self.drive.dtype) / 2**k, spikes * self.omega(t)
+        return spikes, left.to(self.drive.dtype) / 2**k, spikes * self.worth(t)
 
 
 class BinaryDigitsPerStep(BinaryDigits):
     """Binary digits whose sum over a period is the value of every step of it."""
 
-    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
-        spikes, left, carried = super().step(arriving, t)
-        return spikes, left, carried * int(self.parameters["n_phases"])
+    def worth(self, t: int) -> float:
+        return self.omega(t) * int(self.parameters["n_phases"])
 
 
 class Bursting(Neurons):
@@ -175,13 +191,18 @@ class Bursting(Neurons):
         self.v = self.v * self.parameters["v_threshold"]
         self.burst = torch.ones_like(self.v)
 
+    def worth(self, t: int) -> torch.Tensor:
+        return self.burst * self.parameters["v_threshold"]
+
+    def take_note(self, fired: torch.Tensor) -> None:
+        self.burst = torch.where(fired, self.burst * self.parameters["beta"], torch.ones_like(self.burst))
+
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
-        before = self.integrated(arriving, t)
-        worth = self.burst * self.parameters["v_threshold"]
+        before, worth = self.integrated(arriving, t), self.worth(t)
         fired = self.fires(before >= worth * self.share)
         spikes = fired.to(before.dtype)
         self.v = before - spikes * worth
-        self.burst = torch.where(fired, self.burst * self.parameters["beta"], torch.ones_like(worth))
+        self.take_note(fired)
         return spikes, before, spikes * worth
 
 
@@ -200,11 +221,15 @@ class FirstSpike(Neurons):
         p, elapsed = self.parameters, t - self.parameters["fire_start"]
         if not 0 <= elapsed < p["window"]:
             return torch.zeros_like(self.v), self.v, torch.zeros_like(self.v)
-        kernel = math.exp(-(elapsed - p["t_d"]) / p["tau"])
+        kernel = self.worth(t)
         now = (self.v >= p["theta_0"] * kernel * self.share) & ~self.fired
         self.fired = self.fired | now
         spikes = now.to(self.v.dtype)
         return spikes, self.v, spikes * kernel
+
+    def worth(self, t: int) -> float:
+        elapsed = t - self.parameters["fire_start"]
+        return math.exp(-(elapsed - self.parameters["t_d"]) / self.parameters["tau"])
 
 
 class LastChance(Neurons):
@@ -222,10 +247,14 @@ class LastChance(Neurons):
         if not 0 <= elapsed < p["window"]:
             return torch.zeros_like(self.v), self.v, torch.zeros_like(self.v)
         last = elapsed == p["window"] - 1
-        kernel, following = (math.exp((elapsed + ahead - p["window"] + 1) / p["tau"]) for ahead in (0, 1))
+        kernel, following = self.worth(t), self.worth(t + 1)
         limit = math.inf if last else p["theta_0"] * following * self.share
         spikes = self.fires((self.v >= p["theta_0"] * kernel * self.share) & (self.v < limit)).to(self.v.dtype)
         return spikes, self.v, spikes * kernel
+
+    def worth(self, t: int) -> float:
+        elapsed = t - self.parameters["fire_start"]
+        return math.exp((elapsed - self.parameters["window"] + 1) / self.parameters["tau"])
 
 
 class LeakyLimited(Neurons):
@@ -236,9 +265,15 @@ class LeakyLimited(Neurons):
         self.above = torch.zeros_like(self.v)
         self.count = torch.zeros_like(self.v)
 
+    def integrated(self, arriving: torch.Tensor, t: int) -> torch.Tensor:
+        if t <= self.setting.skip:
+            return self.beginning
+        p = self.parameters
+        return p["leak"] * self.v + self.drive + self.noise(t) + arriving - p["v_threshold"] * self.above
+
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         p = self.parameters
-        self.v = p["leak"] * self.v + self.drive + self.noise(t) + arriving - p["v_threshold"] * self.above
+        self.v = self.integrated(arriving, t)
         over = self.v > p["v_threshold"] * (2 - self.share)
         spikes = self.fires(over & (self.count < p["spike_limit"])).to(self.v.dtype)
         self.count = self.count + spikes
@@ -259,6 +294,9 @@ class Pixels(Neurons):
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         return (self.drive != 0).to(self.drive.dtype), self.drive, self.drive
 
+    def worth(self, t: int) -> torch.Tensor:
+        return self.drive
+
 
 class PoissonPixels(Neurons):
     """Pixels that fire at random."""
@@ -267,7 +305,10 @@ class PoissonPixels(Neurons):
         images = np.arange(len(self.drive))[:, None]
         drawn = random_numbers.uniform(self.parameters["seed"], images, t, self.setting.place)
         spikes = (torch.as_tensor(drawn) < self.drive.abs()).to(self.drive.dtype)
-        return spikes, self.drive, spikes * self.drive.sign()
+        return spikes, self.drive, spikes * self.worth(t)
+
+    def worth(self, t: int) -> torch.Tensor:
+        return self.drive.sign()
 
 
 class SingleSpikePixels(Neurons):
@@ -290,6 +331,9 @@ class HybridPixels(SingleSpikePixels):
         if t == 1:
             return (self.drive != 0).to(self.drive.dtype), self.drive, self.drive
         return super().step(arriving, t)
+
+    def worth(self, t: int) -> torch.Tensor | float:
+        return self.drive if t == 1 else 1.0
 
 
 class Relay(Neurons):
@@ -344,15 +388,27 @@ class ReferenceRun:
     sent : mapping of str to array, shape (n_images, n_neurons)
         Sum of what the spikes carried: their number, their weights, or the values of a kernel; the potential at the end
         for an output that does not fire.
+    scores : array, shape (n_images, n_steps, n_classes)
+    steps : array of int, shape (n_images,)
+        Step in which each image was decided, or the last one.
     """
 
     spikes: Mapping[str, np.ndarray]
     potentials: Mapping[str, np.ndarray]
     sent: Mapping[str, np.ndarray]
+    scores: np.ndarray
+    steps: np.ndarray
 
 
 def simulate_reference(
-    spiking: SpikingNetwork, images: np.ndarray, n_steps: int, dtype: str = "float64"
+    spiking: SpikingNetwork,
+    images: np.ndarray,
+    n_steps: int,
+    dtype: str = "float64",
+    *,
+    delay: int = 0,
+    skip: int = 0,
+    theta: float | None = None,
 ) -> ReferenceRun:
     """Simulate a spiking network in torch.
 
@@ -362,15 +418,19 @@ def simulate_reference(
     images : array, shape (n_images, channels, rows, columns)
     n_steps : int
     dtype : {"float64", "float32"}
+    delay, skip, theta
+        As in `Simulation.run`; an image goes on to the last step here, also when it has been decided.
 
     Raises
     ------
     ParameterError
-        If a neuron model was changed, or has no reference.
+        If a neuron model was changed, or neurons or readout have no reference.
     """
-    real = getattr(torch, dtype)
+    real, readout = getattr(torch, dtype), spiking.scheme.readout
+    if readout.name not in READOUTS:
+        raise ParameterError(f"readout {readout.name!r} has no torch reference; there is one for {', '.join(READOUTS)}")
     count = len(images)
-    neurons = {name: _neurons(spiking, name, images, real, tolerance(dtype)) for name in spiking.populations}
+    neurons = {name: _neurons(spiking, name, images, real, tolerance(dtype), skip) for name in spiking.populations}
     in_flight = _silent_delays(spiking, count, real)
     spikes: dict[str, list[torch.Tensor]] = {name: [] for name in neurons}
     potentials: dict[str, list[torch.Tensor]] = {name: [] for name in neurons}
@@ -383,20 +443,92 @@ def simulate_reference(
                 queue = in_flight[connection]
                 queue.append(_transmit(connection, carried[connection.source]))
                 arriving = arriving + queue.popleft()
-            fires = name != spiking.output or spiking.scheme.readout.fires
+            fires = name != spiking.output or readout.fires
             fired, before, carried[name] = (model.step if fires else model.silent)(torch.as_tensor(arriving), t)
             sent[name] = sent.get(name, 0.0) + carried[name] if fires else before
             spikes[name].append(fired)
             potentials[name].append(before)
+    output = neurons[spiking.output]
+    scores = READOUTS[readout.name](
+        output, torch.stack(spikes[spiking.output]), torch.stack(potentials[spiking.output]), delay
+    )
+    scores = scores.movedim(0, 1).numpy()
     return ReferenceRun(
         {name: torch.stack(rows, 1).bool().numpy() for name, rows in spikes.items()},
         {name: torch.stack(rows, 1).numpy() for name, rows in potentials.items()},
         {name: values.numpy() for name, values in sent.items()},
+        scores,
+        np.array([_decision_step(rows, theta, max(delay, skip) + 1) for rows in scores]),
     )
 
 
+def sent_by(spiking: SpikingNetwork, name: str, images: np.ndarray, fired: np.ndarray) -> np.ndarray:
+    """Return the sum of what given spikes of a population carried, shape (n_images, n_neurons).
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    name : str
+        A population that fires and does not pool.
+    images : array, shape (n_images, channels, rows, columns)
+    fired : boolean array, shape (n_images, n_steps, n_neurons)
+    """
+    model = _neurons(spiking, name, images, torch.float64, tolerance("float64"), 0)
+    total = torch.zeros_like(model.drive)
+    for t, spikes in enumerate(torch.as_tensor(fired).movedim(1, 0), start=1):
+        total = total + spikes * model.worth(t)
+        model.take_note(spikes)
+    return total.numpy()
+
+
+def _spike_counts(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, delay: int) -> torch.Tensor:
+    """Hwang et al. (2021): spikes after the delay, divided by the steps since then."""
+    step = torch.arange(1, len(spikes) + 1, dtype=spikes.dtype)[:, None, None]
+    counted = torch.where(step > delay, spikes, torch.zeros_like(spikes))
+    return counted.cumsum(0) / (step - delay).clamp(min=1)
+
+
+def _potentials(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, delay: int) -> torch.Tensor:
+    return potentials
+
+
+def _potentials_and_times(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, delay: int) -> torch.Tensor:
+    """Datta et al. (2021), Eqs. 9 to 11: the potential minus the first step above the threshold, or this one."""
+    step = torch.arange(1, len(potentials) + 1, dtype=potentials.dtype)[:, None, None]
+    reached = potentials >= model.parameters["v_threshold"] * model.share
+    waiting = torch.where(reached, step, torch.full_like(potentials, math.inf)).cummin(0).values
+    return potentials - torch.minimum(waiting, step)
+
+
+def _first_spike_values(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, delay: int) -> torch.Tensor:
+    worth = torch.tensor([float(model.worth(t)) for t in range(1, len(spikes) + 1)], dtype=spikes.dtype)
+    return (spikes * worth[:, None, None]).cumsum(0)
+
+
+READOUTS: dict[str, Callable[[Neurons, torch.Tensor, torch.Tensor, int], torch.Tensor]] = {
+    "spike_count": _spike_counts,
+    "accumulated_potential": _potentials,
+    "potential_and_time": _potentials_and_times,
+    "first_spike": _first_spike_values,
+}
+
+
+def _decision_step(scores: np.ndarray, theta: float | None, first: int) -> int:
+    """Return the step at which Algorithm 1 of Kim et al. (2018) decides on one image, or the last one."""
+    average, best, stable = 0.0, -1, 0
+    for t in range(first, len(scores) + 1) if theta is not None else ():
+        second, highest = np.sort(scores[t - 1].astype(float))[-2:]
+        average = 0.5 * (average + highest - second)
+        winner = int(scores[t - 1].argmax())
+        stable = stable + 1 if winner == best else 0
+        if winner == best and stable * average >= theta * (1 - DECISION_TOLERANCE):
+            return t
+        best = winner
+    return len(scores)
+
+
 def _neurons(
-    spiking: SpikingNetwork, name: str, images: np.ndarray, real: torch.dtype, relative_tolerance: float
+    spiking: SpikingNetwork, name: str, images: np.ndarray, real: torch.dtype, relative_tolerance: float, skip: int
 ) -> Neurons:
     model = spiking.neurons[name]
     pooling = spiking.graph.layer(name).connections[0].chain[-1] if name != INPUT else None
@@ -415,6 +547,7 @@ def _neurons(
         relative_tolerance,
         name == INPUT,
         np.argsort(channels_last(spiking.graph.shapes[name])),
+        skip if name == spiking.output else 0,
     )
     return Relay(drive, setting, pooling) if isinstance(pooling, MaxPooling) else NEURONS[model.name](drive, setting)
 

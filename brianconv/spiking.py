@@ -25,6 +25,7 @@ from brianconv.conversion.graph import INPUT, LayerGraph
 from brianconv.conversion.normalization import NormalizedNetwork, check_images, normalize
 from brianconv.conversion.quantization import quantize_weights
 from brianconv.errors import DataError, ParameterError, ShapeError, UnknownLayerError, UnsupportedLayerError
+from brianconv.notebook import html_table
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,6 +75,21 @@ class SpikingNetwork:
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.graph.shapes.items())
         return f"<SpikingNetwork, {self.scheme.name} coding: {shapes}>"
+
+    def _repr_html_(self) -> str:
+        return self.html(f"SpikingNetwork, {self.scheme.name} coding, normalised by {self.normalized.method}")
+
+    def html(self, caption: str) -> str:
+        """Return a table of populations, shapes, neurons, synapses and parameters, as notebooks show it."""
+        arriving = {layer.name: sum(c.n_synapses for c in layer.connections) for layer in self.graph.layers}
+        rows = []
+        for name, shape in self.graph.shapes.items():
+            model = self.model(name)
+            values = {p: by[name] for p, by in self.shared_values.items() if name in by and _has_variable(model, p)}
+            shown = ", ".join(f"{key} = {_shown(key, value)}" for key, value in values.items())
+            size = " x ".join(map(str, shape))
+            rows.append((name, size, f"{int(np.prod(shape)):,}", model.name, f"{arriving.get(name, 0):,}", shown))
+        return html_table(caption, ("layer", "shape", "neurons", "model", "synapses onto it", "parameters"), rows)
 
     @property
     def graph(self) -> LayerGraph:

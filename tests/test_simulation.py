@@ -293,28 +293,6 @@ def test_one_potential_a_layer(numpy_target, small_spiking, small_images):
         assert abs(arriving).max() < 1e-12 or name != "layer_0"
 
 
-def test_verify_reports_the_first_difference(numpy_target, small_spiking, small_images):
-    class Lying(dict):
-        pass
-
-    reference = simulate_reference(small_spiking, small_images, 6)
-    spikes = {name: array.copy() for name, array in reference.spikes.items()}
-    spikes["layer_2"][3, 4, 11] ^= True
-    spikes["input"][4, 0, 0] ^= True
-    from brianconv.simulation.verification import _first_difference
-
-    difference = _first_difference(spikes, reference)
-    assert (difference.image, difference.layer, difference.neuron, difference.step) == (3, "layer_2", 11, 5)
-    assert "image 3, layer 'layer_2', neuron 11, step 5" in str(difference)
-
-
-def test_verify_correlates_rates_with_activations(numpy_target, small_spiking, small_images):
-    outcome = verify(small_spiking, small_images, 100)
-    assert outcome.passed
-    assert outcome.correlations["input"] > 0.99
-    assert "correlation" in str(outcome)
-
-
 def test_changed_equations_run_and_have_no_reference(numpy_target, small_spiking, small_images):
     leaky = small_spiking.change_neurons(
         "layer_0",

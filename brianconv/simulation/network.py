@@ -7,6 +7,7 @@ every layer has its own slots in `Network.schedule`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ class Settings:
                 raise ParameterError(f"{name} is {value}; it must lie in [0, n_steps) = [0, {self.n_steps})")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class BrianNetwork:
     """A spiking network as Brian2 objects, each under the name of its torch module.
 
@@ -145,6 +146,17 @@ class BrianNetwork:
     tally: operations.Tally = field(default_factory=operations.Tally)
     keep: set[str] = field(default_factory=set)
     initial_values: InitialValues = field(default_factory=InitialValues)
+
+    def __repr__(self) -> str:
+        return f"<BrianNetwork, {self.dtype}, dt = {self.dt}: {', '.join(self.populations)}; {self._synapse_kinds}>"
+
+    def _repr_html_(self) -> str:
+        return self.spiking.html(f"BrianNetwork, {self.dtype}, dt = {self.dt}; {self._synapse_kinds}")
+
+    @property
+    def _synapse_kinds(self) -> str:
+        kinds = Counter(type(synapses).__name__ for synapses in self.connections.values())
+        return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
 
     @cached_property
     def fan_out(self) -> dict[str, np.ndarray]:
@@ -279,7 +291,14 @@ def build_network(
     _add_output_operations(brian)
     _add_monitors(brian, record_spikes, neurons)
     (generated if generated.is_standalone() else operations).add_operations(brian)
+    _mark_as_used(brian)
     return brian
+
+
+def _mark_as_used(brian: BrianNetwork) -> None:
+    """Keep Brian2 from warning of each object that it never ran: to look at a network is a use of it."""
+    for brian_object in brian.network.objects:
+        brian_object._network = brian.network.id
 
 
 @contextmanager
@@ -290,8 +309,7 @@ def explained(
     try:
         yield
     except errors as error:
-        for brian_object in brian.network.objects:
-            brian_object._network = brian.network.id  # or Brian2 warns of each that it was never used
+        _mark_as_used(brian)
         reason: BaseException = error
         while (below := reason.__cause__ or reason.__context__) is not None:
             reason = below

@@ -98,6 +98,16 @@ class Simulation:
             self.program = compile_network(spiking, **build)
         self.build_s = time.perf_counter() - start
 
+    def __repr__(self) -> str:
+        return f"<Simulation, {self._mode} mode, built in {self.build_s:.1f} s: {self.spiking!r}>"
+
+    def _repr_html_(self) -> str:
+        return self.spiking.html(f"Simulation, {self._mode} mode, built in {self.build_s:.1f} s")
+
+    @property
+    def _mode(self) -> str:
+        return "runtime" if self.program is None else "standalone"
+
     def run(
         self,
         images: np.ndarray,
@@ -141,7 +151,7 @@ class Simulation:
         """
         images = np.asarray(images)
         settings = checked_settings(self.spiking, images, n_steps, delay, skip, theta)
-        _check_jobs(jobs, "runtime" if self.program is None else "standalone")
+        _check_jobs(jobs, self._mode)
         spiking = self.spiking.with_parameters(**parameters)
         self._check_recording_memory(len(images), settings.n_steps)
         start = time.perf_counter()

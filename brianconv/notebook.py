@@ -1,0 +1,22 @@
+"""Tables that notebooks show for an object (`_repr_html_`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+
+def html_table(caption: str, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an HTML table of text; everything is escaped.
+
+    Parameters
+    ----------
+    caption : str
+    heading : sequence of str
+        One title per column.
+    rows : iterable of sequences
+        One cell per column.
+    """
+    cells = "".join(f"<th>{escape(title)}</th>" for title in heading)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><caption>{escape(caption)}</caption><tr>{cells}</tr>{lines}</table>"

@@ -222,7 +222,7 @@ def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int)
     values: dict[str, float | int] = {
         "schedule.n_steps": int(settings.n_steps),
         "schedule.n_images": n_images,
-        "schedule.first_image": settings.first_image,
+        "schedule.first_image": int(settings.first_image),
         "schedule.image": -1,
         "schedule.step": int(settings.n_steps),  # the first step belongs to the next image
         "schedule.theta": float(settings.theta or 0.0),
@@ -232,7 +232,7 @@ def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int)
     equations = {name: spiking.model(name).equations for name in spiking.populations}
     for parameter, by_population in spiking.shared_values.items():
         mentioned = re.compile(rf"\b{parameter}\b")
-        used = {n: value for n, value in by_population.items() if mentioned.search(equations[n])}
+        used = {n: float(value) for n, value in by_population.items() if mentioned.search(equations[n])}
         values |= {f"{name}.{parameter}": value for name, value in used.items()}
     return values
 

@@ -10,6 +10,8 @@ import re
 import shutil
 from pathlib import Path
 
+from brianconv.errors import SimulationError
+
 UNITS = 4
 ALIGNED_ARRAYS = """\
 // arrays begin at a cache line: misaligned vectors cost up to half of the speed
@@ -27,13 +29,17 @@ void operator delete[](void *memory, std::size_t) noexcept { std::free(memory); 
 """
 FUNCTION = re.compile(r"^void (_(?:before_run|after_run|run)_\w+)\(\)", re.MULTILINE)
 INCLUDE = re.compile(r"^\s*#include\s*(.+?)\s*$", re.MULTILINE)
+LOADED = re.compile(r"\b(f\w+)\.read\((.*)\);")  # not f.read, which sets variables from files of the user
+ALLOCATED = re.compile(r"^ *\w+ = new .+;\n", re.MULTILINE)
+MISSING = re.compile(r'std::cout << "Error opening static array (\w+)\." << endl;')
+REFUSED = 'std::cerr << "cannot read static_arrays/{} completely" << std::endl; exit(3);'
 MAKEFILE = """\
 # make; ./main --results_dir FOLDER/ NAME=VALUE ...
 CXX ?= g++
 CXXFLAGS ?= {flags}
 
 main: {objects}
-\t$(CXX) $^ -o $@
+\t$(CXX) $(LDFLAGS) $^ -o $@
 
 %.o: %.cpp
 \t$(CXX) $(CXXFLAGS) -I. -c $< -o $@
@@ -55,6 +61,8 @@ def bundle_sources(folder: Path, flags: str) -> None:
         (folder / f"code_objects_{unit}.cpp").write_text(_bundle(files[unit::UNITS]))
     for file in files:
         file.unlink()
+    objects = folder / "objects.cpp"
+    objects.write_text(_allocated_once(_with_checked_loading(objects.read_text())))
     (folder / "aligned_arrays.cpp").write_text(ALIGNED_ARRAYS)
     shutil.rmtree(folder / "results", ignore_errors=True)
     sources = sorted(folder.glob("*.cpp"))
@@ -62,6 +70,32 @@ def bundle_sources(folder: Path, flags: str) -> None:
     (folder / "Makefile").write_text(
         MAKEFILE.format(flags=flags, objects=" ".join(f"{path.stem}.o" for path in sources))
     )
+
+
+def _with_checked_loading(text: str) -> str:
+    """Make a missing or damaged file of weights an error: Brian2's code would go on with what lies in memory."""
+    arrays = text.count('.open("static_arrays/')
+    text, loaded = LOADED.subn(
+        lambda f: f"if (!{f[1]}.read({f[2]}) || {f[1]}.peek() != EOF) {{ {REFUSED.format(f[1][1:])} }}", text
+    )
+    text, missing = MISSING.subn(lambda found: REFUSED.format(found[1]), text)
+    if not arrays == loaded == missing:
+        raise SimulationError(
+            "this version of Brian2 loads arrays in a way that brianconv does not know; see README.md"
+        )
+    return text
+
+
+def _allocated_once(text: str) -> str:
+    """Drop the second allocation of arrays for which Brian2 writes two, so that leak checkers stay silent."""
+    seen: set[str] = set()
+
+    def kept(line: re.Match[str]) -> str:
+        first = line[0] not in seen
+        seen.add(line[0])
+        return line[0] if first else ""
+
+    return ALLOCATED.sub(kept, text)
 
 
 def _bundle(files: list[Path]) -> str:

@@ -32,16 +32,19 @@ from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.command import add_methods, check_out, run_auto, run_method
 from brianconv.tuning.stdb_command import run_stdb
 
+DIFFERENT = 1
+MODES = ("runtime", "standalone")
 INTERRUPTED = 130
 CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, or 2 after a message about bad input, 130 if interrupted, 141 if nobody reads on."""
+    """Run a command; return 0, 1 if `verify` found a difference, 2 after a message about bad input, 130 if interrupted,
+    or 141 if nobody reads on."""
     parsed = _parser().parse_args(arguments)
     matplotlib.use("Agg")
     try:
-        parsed.run(parsed)
+        return parsed.run(parsed) or 0
     except BrianconvError as error:
         print(f"brianconv: error: {error}", file=sys.stderr)
         return 2
@@ -52,7 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands.add_parser("run", help="convert a trained network and run it on a data set"))
     tune = commands.add_parser("tune", help="fit a code's parameters to a network, for run --set @FILE")
     add_methods(tune, _add_model, _tune)
+    _add_verify(commands.add_parser("verify", help="compare Brian2 with an independent simulation, step by step"))
     _add_export(commands.add_parser("export", help="write a self-contained C++ project"))
     codes = commands.add_parser("codes", help="list the neural codes, or print the equations of one")
     codes.add_argument("name", nargs="?", choices=sorted(SCHEMES), metavar="NAME", help=", ".join(sorted(SCHEMES)))
@@ -75,11 +78,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
     parser.add_argument("--images", type=positive, metavar="N", help="test images to run (default: all)")
-    parser.add_argument("--mode", choices=("runtime", "standalone"), default="standalone")
+    parser.add_argument("--mode", choices=MODES, default="standalone")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes that share the images")
     parser.add_argument("--record", nargs="+", default=[], metavar="LAYER", help="layers whose spikes are recorded")
     parser.add_argument("--out", default="run_output", metavar="DIR", help="folder for result.json and recording.npz")
     parser.set_defaults(run=_run)
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    _add_network(parser)
+    parser.add_argument("--images", type=positive, default=5, metavar="N", help="test images to compare (default: 5)")
+    parser.add_argument("--mode", choices=MODES, default="standalone")
+    parser.add_argument("--out", default="verify_output", metavar="DIR", help="folder for result.json")
+    parser.set_defaults(run=_verify)
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -212,6 +223,41 @@ def _run(parsed: argparse.Namespace) -> None:
     if not recording.returns_images:
         _print_without_decision(recording, converted.spiking)
     print(f"result.json and recording.npz are in {folder}")
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    """Print how a network's Brian2 simulation compares with the reference; return DIFFERENT if it does not agree."""
+    from brianconv.analysis.metrics import versions
+    from brianconv.simulation.verification import verify
+
+    folder = writable_folder(parsed.out)
+    test = datasets.load(parsed.data, "test", parsed.data_root).head(parsed.images)
+    converted = _converted(parsed)
+    test = converted.trained.prepared(test)
+    outcome = verify(
+        converted.spiking,
+        test.images,
+        converted.n_steps,
+        mode=parsed.mode,
+        synapses=parsed.synapses,
+        dtype=parsed.dtype,
+        delay=parsed.delay,
+        skip=converted.skip,
+        theta=parsed.early_decision,
+    )
+    about = {
+        "model": parsed.model,
+        "data": parsed.data,
+        "coding": parsed.coding,
+        "coding_parameters": _shown_parameters(converted.spiking, parsed, converted.skip),
+        "mode": parsed.mode,
+        "n_images": len(test),
+        "n_steps": converted.n_steps,
+    }
+    write_json(folder / "result.json", about | outcome.as_dict() | {"versions": versions()})
+    print(f"{len(test)} images, {converted.n_steps} steps, {parsed.mode} mode, {parsed.synapses} synapses")
+    print(outcome)
+    return 0 if outcome.passed else DIFFERENT
 
 
 def _print_without_decision(recording: Recording, spiking: SpikingNetwork) -> None:

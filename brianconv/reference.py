@@ -449,10 +449,8 @@ def simulate_reference(
             spikes[name].append(fired)
             potentials[name].append(before)
     output = neurons[spiking.output]
-    scores = READOUTS[readout.name](
-        output, torch.stack(spikes[spiking.output]), torch.stack(potentials[spiking.output]), delay
-    )
-    scores = scores.movedim(0, 1).numpy()
+    trains, courses = (torch.stack(of_all[spiking.output]) for of_all in (spikes, potentials))
+    scores = READOUTS[readout.name](output, trains, courses, delay).movedim(0, 1).numpy()
     return ReferenceRun(
         {name: torch.stack(rows, 1).bool().numpy() for name, rows in spikes.items()},
         {name: torch.stack(rows, 1).numpy() for name, rows in potentials.items()},
@@ -516,7 +514,9 @@ READOUTS: dict[str, Callable[[Neurons, torch.Tensor, torch.Tensor, int], torch.T
 def _decision_step(scores: np.ndarray, theta: float | None, first: int) -> int:
     """Return the step at which Algorithm 1 of Kim et al. (2018) decides on one image, or the last one."""
     average, best, stable = 0.0, -1, 0
-    for t in range(first, len(scores) + 1) if theta is not None else ():
+    if theta is None:
+        return len(scores)
+    for t in range(first, len(scores) + 1):
         second, highest = np.sort(scores[t - 1].astype(float))[-2:]
         average = 0.5 * (average + highest - second)
         winner = int(scores[t - 1].argmax())

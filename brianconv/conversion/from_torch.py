@@ -35,6 +35,10 @@ REMEDIES = {
     "sigmoid": "replace it by relu and fine-tune; at the output, leave it out: it keeps the order of the scores",
 }
 RESERVED = {INPUT, "schedule"}
+# Own Brian2 objects have names with a double underscore, connections "_to_", and parts of groups these endings: a layer
+# has none of them, whatever its module is called.
+ENDINGS = re.compile(r"_(stateupdater|subexpression_update|thresholder|resetter)(_codeobject)?(_\d+)?$")
+LONGEST_NAME = 60
 NOTHING_TO_CONVERT = "the network has no layer with weights: there is nothing to convert"
 
 
@@ -283,9 +287,11 @@ def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
 
 def _identifier(path: str, taken: set[str]) -> str:
     """Turn a module path into a Brian2 name: 'features.0' -> 'features_0', '0' -> 'layer_0'."""
-    name = re.sub(r"\W", "_", path, flags=re.ASCII)
+    name = re.sub(r"\W", "_", path, flags=re.ASCII)[:LONGEST_NAME]
     if not name[:1].isalpha() or keyword.iskeyword(name) or name in RESERVED:
         name = f"layer_{name}"
+    name = re.sub(r"_to(?=_)", "_into", re.sub(r"_{2,}", "_", name))
+    name = f"{name}_layer" if ENDINGS.search(name) else name
     candidates = [name, *(f"{name}_{k}" for k in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if candidate not in taken)
 

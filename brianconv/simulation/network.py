@@ -276,9 +276,9 @@ def build_network(
         raise ParameterError(f"dt is {dt}; it is a positive time such as 1*ms")
     explicit = _explicit_connections(spiking.graph, synapses)
     check_synapse_memory(explicit, synapses, dtype)
-    clock = Clock(dt=dt, name="brianconv_clock")
+    clock = Clock(dt=dt, name="brianconv__clock")
     schedule = NeuronGroup(1, SCHEDULE_EQUATIONS, clock=clock, name="schedule")
-    brian = BrianNetwork(spiking, dtype, dt, Network(name="brianconv_network"), schedule)
+    brian = BrianNetwork(spiking, dtype, dt, Network(name="brianconv__network"), schedule)
     brian.network.schedule = _slots(len(spiking.populations))
     brian.add(schedule)
     for index, name in enumerate(spiking.populations):
@@ -383,7 +383,9 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
         Sleeping(group, model.active)
     line = spiking.delay_line(name)
     if line:
-        group.run_regularly(line, when=_slot("synapses", index), order=-1, clock=group.clock, name=f"{name}_delay_line")
+        group.run_regularly(
+            line, when=_slot("synapses", index), order=-1, clock=group.clock, name=f"{name}__delay_line"
+        )
     brian.populations[name] = group
     brian.add(group)
     statements = _initial_statements(model)
@@ -451,21 +453,23 @@ def _unused(name: str, taken: Mapping[str, object]) -> str:
 def _add_output_operations(brian: BrianNetwork) -> None:
     output, last = brian.output, len(brian.populations) - 1
     hold, evaluate = brian.spiking.hold, brian.spiking.evaluate
-    output.run_regularly(hold, when=_slot("thresholds", last), order=-1, clock=output.clock, name="hold_output")
+    output.run_regularly(
+        hold, when=_slot("thresholds", last), order=-1, clock=output.clock, name="brianconv__hold_output"
+    )
     if evaluate.strip():
-        output.run_regularly(evaluate, when="end", clock=output.clock, name="evaluate_output")
+        output.run_regularly(evaluate, when="end", clock=output.clock, name="brianconv__evaluate_output")
 
 
 def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Mapping[str, np.ndarray]) -> None:
     for name in record_spikes:
-        brian.spike_monitors[name] = SpikeMonitor(brian.populations[name], name=f"{name}_spikes")
+        brian.spike_monitors[name] = SpikeMonitor(brian.populations[name], name=f"{name}__spikes")
     for name, chosen in neurons.items():
         order = channels_last(brian.spiking.graph.shapes[name])
         place = np.argsort(order)[chosen]
         slot = _slot("thresholds", brian.spiking.populations.index(name))
         brian.potential_monitors[name] = StateMonitor(
             brian.populations[name], "v", record=place, when=slot, order=1, clock=brian.schedule.clock,
-            name=f"{name}_potentials",
+            name=f"{name}__potentials",
         )  # fmt: skip
     brian.score_monitor = StateMonitor(
         brian.output,
@@ -474,6 +478,6 @@ def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Ma
         when="end",
         order=1,
         clock=brian.schedule.clock,
-        name="output_scores",
+        name="brianconv__output_scores",
     )
     brian.add(brian.score_monitor, *brian.spike_monitors.values(), *brian.potential_monitors.values())

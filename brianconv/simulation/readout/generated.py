@@ -52,7 +52,7 @@ class OnImage(CodeRunner):
             code=code,
             clock=group.clock,
             when="start",
-            name=f"{group.name}_on_image",
+            name=f"{group.name}__on_image",
             template_kwds={"counter": _counter_arrays(schedule)} if standalone else None,
             codeobj_class=ReadoutCodeObject if standalone else None,
         )
@@ -83,7 +83,7 @@ class GeneratedOperation(Group, CodeRunner):
         self, template: str, clock: Clock, when: str, order: int = 0, name: str = "", **template_kwds: object
     ) -> None:
         CodeRunner.__init__(
-            self, self, template, clock=clock, when=when, order=order, name=name or template,
+            self, self, template, clock=clock, when=when, order=order, name=name or f"brianconv__{template}",
             codeobj_class=ReadoutCodeObject, template_kwds=template_kwds,
         )  # fmt: skip
         self.variables = Variables(self)
@@ -99,7 +99,7 @@ class SpikeCounter(GeneratedOperation):
     """
 
     def __init__(self, source: NeuronGroup, fan_out: np.ndarray, slot: str) -> None:
-        super().__init__("count_spikes", source.clock, slot, name=f"{source.name}_counter")
+        super().__init__("count_spikes", source.clock, slot, name=f"{source.name}__counter")
         self.add_dependency(source)
         self.variables.add_reference("_spikespace", source)
         self.variables.add_constant("_n_neurons", len(source))

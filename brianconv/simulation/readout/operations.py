@@ -57,9 +57,9 @@ def add_operations(brian: BrianNetwork) -> None:
     """Add the operations to a network; its `tally` fills during a run."""
     clock = brian.schedule.clock
     brian.add(
-        _Advance(brian, clock=clock, when="start", order=-1, name="advance"),
-        NetworkOperation(lambda: count(brian), clock=clock, when="end", order=1, name="count"),
-        NetworkOperation(lambda: finish(brian), clock=clock, when="end", order=2, name="finish"),
+        _Advance(brian, clock=clock, when="start", order=-1, name="brianconv__advance"),
+        NetworkOperation(lambda: count(brian), clock=clock, when="end", order=1, name="brianconv__count"),
+        NetworkOperation(lambda: finish(brian), clock=clock, when="end", order=2, name="brianconv__finish"),
     )
 
 

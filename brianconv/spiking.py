@@ -501,7 +501,9 @@ def convert(
         raise ParameterError("pass calibration_images, or input_shape together with normalization='none'")
     graph = extract_graph(model, tuple(input_shape))
     _check_delay(scheme, synaptic_delay)
-    normalized = normalize(graph, calibration_images, normalization, percentile, per, scheme.encoding.bounded)
+    normalized = normalize(
+        graph, calibration_images, normalization, percentile, per, scheme.encoding.bounded, scheme.readout.fires
+    )
     if weight_bits is not None:
         normalized = replace(normalized, graph=quantize_weights(normalized.graph, weight_bits))
     if threshold_factor is not None and "v_threshold" in parameters:

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from conftest import SMALL_SHAPE, dyadic_images, small_cnn
+from torch import nn
 
+from brianconv import ConversionNote, convert, simulate
 from brianconv.conversion.from_torch import extract_graph
 from brianconv.conversion.normalization import normalize
 from brianconv.errors import DataError, ParameterError, ShapeError
@@ -73,3 +76,64 @@ def test_a_silent_layer_is_left_unscaled_with_a_warning(graph):
 def test_refusals(graph, images, options, error, message):
     with pytest.raises(error, match=message):
         normalize(graph, images, **options)
+
+
+# scores below 0
+
+
+def classifier(shift=0.0):
+    """Scores of four classes, each the sum of a quarter of the pixels, plus a constant."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.eye(16))
+        model[1].bias.zero_()
+        model[3].weight.copy_(torch.eye(4).repeat_interleave(4, dim=1) * 2 - 0.5)
+        model[3].bias.fill_(shift)
+    return model.eval()
+
+
+def quarters(n_images, seed=0):
+    images = np.random.default_rng(seed).random((n_images, 1, 4, 4)) * 0.4
+    for k in range(n_images):
+        images[k, 0, k % 4] += 0.5
+    return images
+
+
+@pytest.mark.parametrize(("coding", "options"), [("rate", {}), ("poisson", {}), ("ttfs", {"readout": "first_spike"})])
+@pytest.mark.parametrize("method", ["max", "percentile"])
+def test_scores_below_zero_lose_no_decision(numpy_target, coding, options, method):
+    images, calibration = quarters(12, seed=1), quarters(60)
+    expected = simulate(convert(classifier(), calibration, coding=coding, normalization=method, **options), images, 100)
+    with pytest.warns(ConversionNote, match=r"is added to all outputs: the highest score of 60 of 60 .* not above 0"):
+        lowered = convert(classifier(-25.0), calibration, coding=coding, normalization=method, **options)
+    recording = simulate(lowered, images, 100)
+    with torch.no_grad():
+        scores = classifier(-25.0)(torch.as_tensor(images, dtype=torch.float32)).numpy()
+    np.testing.assert_array_equal(recording.decisions, scores.argmax(axis=1))
+    np.testing.assert_array_equal(expected.decisions, scores.argmax(axis=1))
+    np.testing.assert_allclose(recording.ann_scores * recording.output_scale, scores, rtol=1e-5)
+    assert "is added to all outputs" in lowered.describe()
+    winners = lowered.normalized.ann.forward(calibration).max(axis=1) * lowered.normalized.output_scale
+    np.testing.assert_allclose(winners.min() / winners.max(), 0.2, rtol=1e-5)
+
+
+def test_an_output_of_mixed_signs_is_left_alone():
+    spiking = convert(classifier(), quarters(60))
+    assert classifier()(torch.as_tensor(quarters(60), dtype=torch.float32)).min() < 0
+    assert spiking.normalized.output_shift == 0 and "added" not in spiking.describe()
+
+
+def test_codes_whose_output_accumulates_need_no_constant():
+    spiking = convert(classifier(-25.0), quarters(60), coding="phase")
+    assert spiking.normalized.output_shift == 0
+    scores = spiking.normalized.ann_scores(quarters(12)) * spiking.normalized.output_scale
+    with torch.no_grad():
+        expected = classifier(-25.0)(torch.as_tensor(quarters(12), dtype=torch.float32)).numpy()
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert np.abs(spiking.normalized.ann_scores(quarters(60))).max() <= 1.01
+
+
+def test_weights_that_are_taken_as_they_are_say_what_is_lost():
+    with pytest.warns(ConversionNote, match=r"60 of 60 calibration images .* normalization='none' takes weights as"):
+        spiking = convert(classifier(-25.0), quarters(60), normalization="none")
+    assert spiking.normalized.output_shift == 0 and "no output fires" in spiking.describe()

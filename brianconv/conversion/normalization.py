@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from brianconv.conversion.fusion import appended
+from brianconv.conversion.geometry import OneToOne
 from brianconv.conversion.graph import INPUT, LayerGraph
-from brianconv.errors import DataError, ParameterError, ShapeError
+from brianconv.errors import ConversionNote, DataError, ParameterError, ShapeError
 
 METHODS = ("percentile", "max", "none")
 GRANULARITIES = ("layer", "channel")
+LOWEST_WINNER = 0.2  # of the highest score: a first spike within 5 steps, and well within the range of a kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,8 @@ class NormalizedNetwork:
         spikes afterwards, such as weights of a few bits.
     score_unit : float
         What a potential of 1 of the output is in activations of `ann`.
+    output_shift : float
+        Constant that was added to all outputs, in units of the network before conversion; see `output_shift`.
     """
 
     graph: LayerGraph
@@ -43,6 +48,16 @@ class NormalizedNetwork:
     method: str
     ann: LayerGraph
     score_unit: float = 1.0
+    output_shift: float = 0.0
+
+    @property
+    def output_scale(self) -> float:
+        """What a normalised output of 1 is in the units of the network before conversion."""
+        return float(np.max(self.activation_scale[self.graph.output.name]))
+
+    def ann_scores(self, images: np.ndarray) -> np.ndarray:
+        """Return the output of the network before conversion divided by its scale, (n_images, *output_shape)."""
+        return self.ann.forward(images) - self.output_shift / self.output_scale
 
 
 def normalize(
@@ -52,6 +67,7 @@ def normalize(
     percentile: float = 99.9,
     per: str = "layer",
     bounded: bool = True,
+    fires: bool = False,
 ) -> NormalizedNetwork:
     """Scale weights and biases from the activations of calibration images.
 
@@ -71,6 +87,9 @@ def normalize(
         One scale a layer, or one a channel (a neuron in dense layers).
     bounded : bool
         Whether images must lie in [0, 1].
+    fires : bool
+        Whether classes are read from output spikes, which cannot tell negative scores apart: a constant is then added
+        to all outputs where a calibration image needs it (`output_shift`).
 
     Raises
     ------
@@ -80,17 +99,75 @@ def normalize(
     _check(method, percentile, per)
     if method == "none":
         scales = {name: np.ones(()) for name in graph.names}
+        if images is not None and fires and _is_classifier(graph):
+            graph = _warned_of_negative_winners(graph, graph.forward(np.asarray(images)))
         return NormalizedNetwork(graph, scales, "none", graph)
     check_images(images, graph.input_shape, "calibration images", bounded)
     quantile = 100.0 if method == "max" else percentile
-    scales = _measure(graph, np.asarray(images), quantile, per)
+    collected = _collected(graph, np.asarray(images), quantile)
+    shift = 0.0
+    if fires and _is_classifier(graph):
+        shift = output_shift(collected[graph.output.name])
+        graph = _raised(graph, collected[graph.output.name], shift)
+        collected[graph.output.name] = collected[graph.output.name] + np.float32(shift)
+    scales = _scales(graph, collected, quantile, per)
     scaled = graph.map_connections(
         lambda layer, connection: (
             connection if layer.is_pooling else connection.scaled(scales[connection.source], scales[layer.name])
         )
     )
     label = "max" if method == "max" else f"{percentile:g}th percentile"
-    return NormalizedNetwork(scaled, scales, f"{label} per {per}", scaled)
+    return NormalizedNetwork(scaled, scales, f"{label} per {per}", scaled, output_shift=shift)
+
+
+def output_shift(scores: np.ndarray) -> float:
+    """Return the constant that all scores need so that the winner of every image is well above 0; 0 if all are.
+
+    Parameters
+    ----------
+    scores : array, shape (n_images, n_classes)
+        Of calibration images, without a ReLU.
+
+    Returns
+    -------
+    float
+        The lowest winner then has LOWEST_WINNER of the highest one. Decisions and softmax stay the same.
+    """
+    winners = scores.max(axis=1)
+    lowest, highest = float(winners.min()), float(winners.max())
+    return (LOWEST_WINNER * highest - lowest) / (1 - LOWEST_WINNER) if lowest <= 0 else 0.0
+
+
+def _is_classifier(graph: LayerGraph) -> bool:
+    return not graph.output.rectified and len(graph.output.shape) == 1
+
+
+def _warned_of_negative_winners(graph: LayerGraph, scores: np.ndarray) -> LayerGraph:
+    count = int((scores.max(axis=1) <= 0).sum())
+    if not count:
+        return graph
+    note = (
+        f"the highest score of {count} of {len(scores)} calibration images is not above 0, so that no output fires for "
+        "them; normalization='none' takes weights as they are: add a constant to the biases of the last layer"
+    )
+    warnings.warn(note, ConversionNote, stacklevel=4)
+    return replace(graph, notes=(*graph.notes, note))
+
+
+def _raised(graph: LayerGraph, scores: np.ndarray, shift: float) -> LayerGraph:
+    """Add a constant to all outputs, and say so."""
+    if not shift:
+        return graph
+    count = int((scores.max(axis=1) <= 0).sum())
+    note = (
+        f"{shift:.4g} is added to all outputs: the highest score of {count} of {len(scores)} calibration images is not "
+        "above 0, and no spike would tell it from the others; decisions and softmax stay the same"
+    )
+    warnings.warn(note, ConversionNote, stacklevel=4)
+    first, *others = graph.output.connections
+    constant = OneToOne(np.ones(()), first.output_shape, np.array(shift))
+    raised = replace(graph.output, connections=(replace(first, chain=appended(first.chain, constant)), *others))
+    return replace(graph, layers=(*graph.layers[:-1], raised), notes=(*graph.notes, note))
 
 
 def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: str, bounded: bool = True) -> None:
@@ -126,18 +203,27 @@ def _check(method: str, percentile: float, per: str) -> None:
         raise ParameterError(f"percentile is {percentile!r}; it must be above 0 and at most 100")
 
 
-def _measure(graph: LayerGraph, images: np.ndarray, quantile: float, per: str) -> dict[str, np.ndarray]:
+def _collected(graph: LayerGraph, images: np.ndarray, quantile: float) -> dict[str, np.ndarray]:
+    """Return the activations of each layer for all images, or only their maxima where these are enough."""
     collected: dict[str, list[np.ndarray]] = {layer.name: [] for layer in graph.layers if not layer.is_pooling}
     for values in graph.activations(images):
         for name, rows in collected.items():
-            rectified = np.maximum(values[name], 0.0).astype(np.float32)
-            rows.append(rectified.max(axis=0, keepdims=True) if quantile == 100 else rectified)
-    scales = {INPUT: np.ones(())}
+            activation = values[name].astype(np.float32)
+            only_maximum = quantile == 100 and name != graph.output.name
+            rows.append(activation.max(axis=0, keepdims=True) if only_maximum else activation)
+    return {name: np.concatenate(rows) for name, rows in collected.items()}
+
+
+def _scales(graph: LayerGraph, collected: dict[str, np.ndarray], quantile: float, per: str) -> dict[str, np.ndarray]:
+    scales: dict[str, np.ndarray] = {INPUT: np.ones(())}
     for layer in graph.layers:
         if layer.is_pooling:
             scales[layer.name] = scales[layer.connections[0].source]
             continue
-        activation = np.concatenate(collected.pop(layer.name))
+        signed = collected.pop(layer.name)
+        activation = np.maximum(signed, 0.0)
+        if layer is graph.output and not activation.any():
+            activation = np.abs(signed)  # of an output that accumulates, negative scores too are on a scale
         by_channel = per == "channel" and layer is not graph.output
         scales[layer.name] = _scale(layer.name, activation, quantile, by_channel)
     return scales

@@ -199,10 +199,10 @@ class Simulation:
             theta=settings.theta,
             parameters=spiking.parameters,
             dt_ms=1000 * self.dt_s,
-            output_scale=float(np.max(spiking.normalized.activation_scale[spiking.output])),
+            output_scale=spiking.normalized.output_scale,
             rectified=graph.output.rectified,
             score_of_one=_score_of_one(spiking, settings.n_steps),
-            ann_scores=spiking.normalized.ann.forward(images).reshape(len(images), -1),
+            ann_scores=spiking.normalized.ann_scores(images).reshape(len(images), -1),
             shapes=dict(graph.shapes),
             spikes={name: self._spikes(name, raw, steps) for name in self.record_spikes},
             potentials={

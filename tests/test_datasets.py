@@ -139,7 +139,10 @@ def test_pickles_that_name_anything_but_arrays_are_not_executed(tmp_path):
         ({b"data": cifar_pixels(1)}, "has no 'labels'; it has data"),
         ({b"data": cifar_pixels(2), b"labels": [1]}, r"uint8 \(2, 3072\) beside \(1,\) labels"),
         ({b"data": [1], b"labels": [1]}, "the pixels are list"),
-        ({b"data": cifar_pixels(1), b"labels": [10]}, "labels from 10 to 10, needed are 0 to 9"),
+        (
+            {b"data": cifar_pixels(1), b"labels": [10]},
+            "labels from 10 to 10, needed is a row of whole numbers from 0 to 9",
+        ),
     ],
 )
 def test_pickles_of_something_else_are_reported(tmp_path, batch, message):
@@ -186,7 +189,7 @@ def test_svhn_calls_the_digit_zero_zero(tmp_path, folder):
 
 def test_matlab_files_of_something_else_are_reported(tmp_path):
     scipy.io.savemat(tmp_path / "test_32x32.mat", {"X": np.zeros((32, 32, 4)), "y": np.ones(4)})
-    with pytest.raises(DataError, match=r"X is float64 \(32, 32, 4\) beside 4 labels, needed are uint8"):
+    with pytest.raises(DataError, match=r"X is float64 \(32, 32, 4\) beside labels \(1, 4\), needed are uint8"):
         datasets.load("svhn", "test", tmp_path)
     scipy.io.savemat(tmp_path / "test_32x32.mat", {"pixels": np.zeros(3)})
     with pytest.raises(DataError, match="not a complete MATLAB file with X and y"):

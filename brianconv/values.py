@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+MOST_STEPS = 10**6  # of an image
+
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
     """Return a whole number in [low, high]; truth values are none."""
@@ -29,11 +31,11 @@ def reals(values: Any, name: str, length: int, low: float = -math.inf, high: flo
     return values
 
 
-def sequence(values: Any, name: str, length: int) -> list[Any]:
-    """Return a list of `length` values."""
-    if not isinstance(values, list) or len(values) != length:
+def sequence(values: Any, name: str, length: int | None = None) -> list[Any]:
+    """Return a list of `length` values, of one or more if that is None."""
+    if not isinstance(values, list) or not values or len(values) != (length or len(values)):
         found = f"{len(values)} values" if isinstance(values, list) else shown(values)
-        raise ValueError(f"{name} has {found}; it is a list of {length}")
+        raise ValueError(f"{name} has {found}; it is a list of {length or 'one or more'}")
     return values
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 N_CALIBRATION = 1000
 LARGEST_WHOLE = LARGEST_SEED = 2**31 - 1
 MOST_JOBS = 1024
+LONGEST_TEXT = 200  # of a setting
 LARGEST_SETTINGS = 2**24  # bytes of a file
 ELSEWHERE = {
     "coding": "it is chosen with --coding",
@@ -133,6 +134,8 @@ def _check_setting(key: str, value: Any) -> None:
     for one in values:
         if type(one) not in allowed:
             raise ParameterError(f"--set {key}: {shown(one)} is not {meaning}")
+        if isinstance(one, str) and len(one) > LONGEST_TEXT:
+            raise ParameterError(f"--set {key}: {shown(one)} is not {meaning}")
         if isinstance(one, float) and not math.isfinite(one):
             raise ParameterError(f"--set {key}: {one} is not a finite number")
 
@@ -148,10 +151,19 @@ def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
 
 def positive(text: str, highest: int = LARGEST_WHOLE) -> int:
     """Read a whole number above 0."""
-    number = int(text)
-    if not 1 <= number <= highest:
+    number = _whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    if number > highest:
         raise argparse.ArgumentTypeError(f"{number} is not a whole number from 1 to {highest}")
     return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number") from error
 
 
 def steps(text: str) -> int:
@@ -166,12 +178,15 @@ def jobs(text: str) -> int:
 
 def delay(text: str) -> int:
     """Read a number of steps that do not count."""
-    return 0 if int(text) == 0 else positive(text, MOST_STEPS)
+    return 0 if _whole(text) == 0 else positive(text, MOST_STEPS)
 
 
 def threshold(text: str) -> float:
     """Read a threshold, which is finite and above 0."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a number") from error
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{number} is not a finite number above 0")
     return number
@@ -179,7 +194,7 @@ def threshold(text: str) -> float:
 
 def seed(text: str) -> int:
     """Read a seed."""
-    number = int(text)
+    number = _whole(text)
     if not 0 <= number <= LARGEST_SEED:
         raise argparse.ArgumentTypeError(f"{number} is not a seed: it lies in [0, {LARGEST_SEED}]")
     return number

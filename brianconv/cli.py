@@ -53,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrianconvError as error:
         print(f"brianconv: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
+        if type(error) is not KeyboardInterrupt:  # nothing but the user's model raises the others
+            print(f"brianconv: error: the model tried to end the program: {error!r}", file=sys.stderr)
+            return 2
         kept = "; the same command goes on where it was" if parsed.run is _tune else ""
         print(f"brianconv: interrupted, no result was written{kept}", file=sys.stderr)
         return INTERRUPTED
-    except (SystemExit, GeneratorExit) as error:  # raised by nothing but the user's model
-        print(f"brianconv: error: the model tried to end the program: {error!r}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # whoever read the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED

@@ -174,7 +174,9 @@ def _load(model: nn.Module, path: Path) -> None:
     except DataError as error:
         raise DataError(f"weights {error}") from error
     except (SafetensorError, OSError, AttributeError, RuntimeError, ValueError) as error:
-        raise DataError(f"weights {str(path)!r} cannot be loaded into the model: {error}") from error
+        raise DataError(
+            f"weights {str(path)!r} cannot be loaded into the model: {str(error) or repr(error)}"
+        ) from error
     except Exception as error:  # torch raises others for damaged files
         raise DataError(f"weights {str(path)!r} are damaged, and are not loaded: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,10 +31,7 @@ ELSEWHERE = {
     "calibration_images": "calibration=N takes N training images",
     "input_shape": "the shape of an image is that of the data",
 }
-# what a setting may be, where it is more than a number or one for each population
-TEXTS = ("encoding", "readout", "normalization", "per")
-NUMBERS = ("percentile", "threshold_factor", "tau_m", "noise")
-WHOLE_NUMBERS = ("weight_bits", "refractory", "noise_seed")
+OPTIONAL = ("encoding", "readout", "normalization", "weight_bits", "threshold_factor", "tau_m")  # null is their default
 
 
 @dataclass(frozen=True)
@@ -122,22 +120,14 @@ def read_settings(given: Sequence[str]) -> dict[str, Any]:
 
 def _check_setting(key: str, value: Any) -> None:
     """Raise ParameterError unless a value is of a kind that the setting can have; its range is checked elsewhere."""
-    kinds = {
-        **dict.fromkeys(TEXTS, ((str, type(None)), "a name")),
-        **dict.fromkeys(NUMBERS, ((int, float, type(None)), "a number")),
-        **dict.fromkeys(WHOLE_NUMBERS, ((int, type(None)), "a whole number")),
-    }
-    allowed, meaning = kinds.get(key, ((int, float, str), "a number, numbers with commas, or numbers by name"))
-    values = [value]
-    if key not in kinds and isinstance(value, (list, dict)):
-        values = list(value.values() if isinstance(value, dict) else value)
-    for one in values:
-        if type(one) not in allowed:
-            raise ParameterError(f"--set {key}: {shown(one)} is not {meaning}")
-        if isinstance(one, str) and len(one) > LONGEST_TEXT:
-            raise ParameterError(f"--set {key}: {shown(one)} is not {meaning}")
-        if isinstance(one, float) and not math.isfinite(one):
-            raise ParameterError(f"--set {key}: {one} is not a finite number")
+    parts = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
+    for part in parts:
+        if type(part) not in (int, float, str) and not (part is None and part is value and key in OPTIONAL):
+            raise ParameterError(f"--set {key}: {shown(part)} is not a number, a name, or one for each population")
+        if isinstance(part, str) and len(part) > LONGEST_TEXT:
+            raise ParameterError(f"--set {key}: {shown(part)} is too long")
+        if isinstance(part, float) and not math.isfinite(part):
+            raise ParameterError(f"--set {key}: {part} is not a finite number")
 
 
 def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
@@ -181,17 +171,6 @@ def delay(text: str) -> int:
     return 0 if _whole(text) == 0 else positive(text, MOST_STEPS)
 
 
-def threshold(text: str) -> float:
-    """Read a threshold, which is finite and above 0."""
-    try:
-        number = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is not a number") from error
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{number} is not a finite number above 0")
-    return number
-
-
 def seed(text: str) -> int:
     """Read a seed."""
     number = _whole(text)
@@ -215,7 +194,8 @@ def take_whole(settings: dict[str, Any], key: str, default: int, lowest: int) ->
     """Take a whole number out of the settings."""
     value = settings.pop(key, default)
     if type(value) is not int or not lowest <= value <= LARGEST_WHOLE:
-        raise ParameterError(f"--set {key}={shown(value)}: it is a whole number from {lowest} to {LARGEST_WHOLE}")
+        found = value if isinstance(value, str) else shown(value)
+        raise ParameterError(f"--set {key}={found}: it is a whole number, {lowest} or more, up to {LARGEST_WHOLE}")
     return value
 
 
@@ -229,6 +209,8 @@ def _take_numbers(settings: dict[str, Any], key: str, default: list[float]) -> l
 
 
 def _settings_file(path: Path) -> dict[str, Any]:
+    if not os.path.lexists(path):
+        raise ParameterError(f"--set @{path}: the file does not exist")
     try:
         content = read_json(path, LARGEST_SETTINGS)
     except DataError as error:

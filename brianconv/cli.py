@@ -28,7 +28,6 @@ from brianconv.arguments import (
     take_calibration,
     take_whole,
     text,
-    threshold,
 )
 from brianconv.coding import SCHEMES, describe_code
 from brianconv.errors import BrianconvError, ParameterError
@@ -146,7 +145,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delay", type=delay, default=0, metavar="N", help="delayed evaluation: steps that do not count"
     )
-    parser.add_argument("--early-decision", type=threshold, metavar="THETA", help="stop an image once it is decided")
+    parser.add_argument("--early-decision", type=float, metavar="THETA", help="stop an image once it is decided")
     parser.add_argument(
         "--synapses", choices=("structured", "explicit"), default="structured",
         help="kernels shared by place, or every synapse stored",

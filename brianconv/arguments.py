@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
+import math
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 from brianconv import datasets
 from brianconv.coding import find_scheme
-from brianconv.errors import NoTrainingImagesError, ParameterError
+from brianconv.errors import DataError, NoTrainingImagesError, ParameterError
+from brianconv.readers import parse_json, read_json
+from brianconv.values import MOST_STEPS, shown
 
 if TYPE_CHECKING:
     from torch import nn
 
 N_CALIBRATION = 1000
-LARGEST_SEED = 2**31 - 1
+LARGEST_WHOLE = LARGEST_SEED = 2**31 - 1
+MOST_JOBS = 1024
+LONGEST_TEXT = 200  # of a setting
+LARGEST_SETTINGS = 2**24  # bytes of a file
 ELSEWHERE = {
     "coding": "it is chosen with --coding",
     "model": "it is the first argument",
     "calibration_images": "calibration=N takes N training images",
     "input_shape": "the shape of an image is that of the data",
 }
+OPTIONAL = ("encoding", "readout", "normalization", "weight_bits", "threshold_factor", "tau_m")  # null is their default
 
 
 @dataclass(frozen=True)
@@ -104,10 +111,23 @@ def read_settings(given: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ParameterError(f"--set {argument!r} is not KEY=VALUE or @FILE")
         settings[key] = _value(value)
-    for key, reason in ELSEWHERE.items():
-        if key in settings:
-            raise ParameterError(f"--set {key}: {reason}")
+    for key, value in settings.items():
+        if key in ELSEWHERE:
+            raise ParameterError(f"--set {key}: {ELSEWHERE[key]}")
+        _check_setting(key, value)
     return settings
+
+
+def _check_setting(key: str, value: Any) -> None:
+    """Raise ParameterError unless a value is of a kind that the setting can have; its range is checked elsewhere."""
+    parts = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
+    for part in parts:
+        if type(part) not in (int, float, str) and not (part is None and part is value and key in OPTIONAL):
+            raise ParameterError(f"--set {key}: {shown(part)} is not a number, a name, or one for each population")
+        if isinstance(part, str) and len(part) > LONGEST_TEXT:
+            raise ParameterError(f"--set {key}: {shown(part)} is too long")
+        if isinstance(part, float) and not math.isfinite(part):
+            raise ParameterError(f"--set {key}: {part} is not a finite number")
 
 
 def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
@@ -119,27 +139,63 @@ def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
         settings.setdefault("seed", parsed.seed)
 
 
-def positive(text: str) -> int:
+def positive(text: str, highest: int = LARGEST_WHOLE) -> int:
     """Read a whole number above 0."""
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not positive")
+    if number > highest:
+        raise argparse.ArgumentTypeError(f"{number} is not a whole number from 1 to {highest}")
     return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number") from error
+
+
+def steps(text: str) -> int:
+    """Read a number of steps of an image."""
+    return positive(text, MOST_STEPS)
+
+
+def jobs(text: str) -> int:
+    """Read a number of processes."""
+    return positive(text, MOST_JOBS)
+
+
+def delay(text: str) -> int:
+    """Read a number of steps that do not count."""
+    return 0 if _whole(text) == 0 else positive(text, MOST_STEPS)
 
 
 def seed(text: str) -> int:
     """Read a seed."""
-    number = int(text)
+    number = _whole(text)
     if not 0 <= number <= LARGEST_SEED:
         raise argparse.ArgumentTypeError(f"{number} is not a seed: it lies in [0, {LARGEST_SEED}]")
     return number
 
 
+def text(given: str) -> str:
+    """Read a name or a setting, which is stored and printed at the end of a run, so that it has to be text."""
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"{given!a} is not text in UTF-8: choose another name") from error
+    if "\0" in given:
+        raise argparse.ArgumentTypeError(f"{given!a} has a zero byte")
+    return given
+
+
 def take_whole(settings: dict[str, Any], key: str, default: int, lowest: int) -> int:
     """Take a whole number out of the settings."""
     value = settings.pop(key, default)
-    if not isinstance(value, int) or value < lowest:
-        raise ParameterError(f"--set {key}={value}: it is a whole number, {lowest} or more")
+    if type(value) is not int or not lowest <= value <= LARGEST_WHOLE:
+        found = value if isinstance(value, str) else shown(value)
+        raise ParameterError(f"--set {key}={found}: it is a whole number, {lowest} or more, up to {LARGEST_WHOLE}")
     return value
 
 
@@ -147,18 +203,18 @@ def _take_numbers(settings: dict[str, Any], key: str, default: list[float]) -> l
     """Take a number a channel out of the settings."""
     value = settings.pop(key, default)
     numbers = value if isinstance(value, list) else [value]
-    if not all(isinstance(number, (int, float)) for number in numbers):
-        raise ParameterError(f"--set {key}={value}: it is one number a channel, such as 0.49,0.48,0.45")
+    if not all(type(number) in (int, float) for number in numbers):
+        raise ParameterError(f"--set {key}={shown(value)}: it is one number a channel, such as 0.49,0.48,0.45")
     return [float(number) for number in numbers]
 
 
 def _settings_file(path: Path) -> dict[str, Any]:
+    if not os.path.lexists(path):
+        raise ParameterError(f"--set @{path}: the file does not exist")
     try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ParameterError(f"--set @{path}: the file does not exist") from error
-    except (OSError, ValueError) as error:
-        raise ParameterError(f"--set @{path}: cannot be read as JSON ({error})") from error
+        content = read_json(path, LARGEST_SETTINGS)
+    except DataError as error:
+        raise ParameterError(f"--set @{path}: {error}") from error
     if not isinstance(content, dict):
         raise ParameterError(f"--set @{path}: holds {type(content).__name__}, not an object of keys and values")
     return content
@@ -167,7 +223,7 @@ def _settings_file(path: Path) -> dict[str, Any]:
 def _value(text: str) -> Any:
     for candidate in (text, f"[{text}]" if "," in text else text):
         try:
-            return json.loads(candidate)
+            return parse_json(candidate)
         except ValueError:
             continue
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -16,13 +17,17 @@ from brianconv import datasets
 from brianconv.arguments import (
     Trained,
     add_seed,
+    delay,
+    jobs,
     load_trained,
     load_training_images,
     positive,
     read_settings,
     seed,
+    steps,
     take_calibration,
     take_whole,
+    text,
 )
 from brianconv.coding import SCHEMES, describe_code
 from brianconv.errors import BrianconvError, ParameterError
@@ -43,12 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     or 141 if nobody reads on."""
     parsed = _parser().parse_args(arguments)
     matplotlib.use("Agg")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return parsed.run(parsed) or 0
     except BrianconvError as error:
         print(f"brianconv: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
+        if type(error) is not KeyboardInterrupt:  # nothing but the user's model raises the others
+            print(f"brianconv: error: the model tried to end the program: {error!r}", file=sys.stderr)
+            return 2
         kept = "; the same command goes on where it was" if parsed.run is _tune else ""
         print(f"brianconv: interrupted, no result was written{kept}", file=sys.stderr)
         return INTERRUPTED
@@ -61,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="brianconv", description="Trained torch networks as Brian2 simulations.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="train, convert and run a small network on real digits")
-    demo.add_argument("--out", default="demo_output", help="folder for pictures and result.json")
+    demo.add_argument("--out", type=text, default="demo_output", help="folder for pictures and result.json")
     demo.set_defaults(run=_demo)
     _add_run(commands.add_parser("run", help="convert a trained network and run it on a data set"))
     tune = commands.add_parser("tune", help="fit a code's parameters to a network, for run --set @FILE")
@@ -79,9 +89,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
     parser.add_argument("--images", type=positive, metavar="N", help="test images to run (default: all)")
     parser.add_argument("--mode", choices=MODES, default="standalone")
-    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes that share the images")
-    parser.add_argument("--record", nargs="+", default=[], metavar="LAYER", help="layers whose spikes are recorded")
-    parser.add_argument("--out", default="run_output", metavar="DIR", help="folder for result.json and recording.npz")
+    parser.add_argument("--jobs", type=jobs, default=1, metavar="N", help="processes that share the images")
+    parser.add_argument(
+        "--record", type=text, nargs="+", default=[], metavar="LAYER", help="layers whose spikes are recorded"
+    )
+    parser.add_argument(
+        "--out", type=text, default="run_output", metavar="DIR", help="folder for result.json and recording.npz"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -89,40 +103,46 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
     parser.add_argument("--images", type=positive, default=5, metavar="N", help="test images to compare (default: 5)")
     parser.add_argument("--mode", choices=MODES, default="standalone")
-    parser.add_argument("--out", default="verify_output", metavar="DIR", help="folder for result.json")
+    parser.add_argument("--out", type=text, default="verify_output", metavar="DIR", help="folder for result.json")
     parser.set_defaults(run=_verify)
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
-    parser.add_argument("--out", required=True, metavar="DIR", help="new or empty folder of the project")
+    parser.add_argument("--out", type=text, required=True, metavar="DIR", help="new or empty folder of the project")
     parser.set_defaults(run=_export)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer images and repeats, no growth curves")
-    parser.add_argument("--out", default="bench_output", metavar="DIR", help="folder for result.json and speed.png")
-    parser.add_argument("--model", help="a trained network instead of one trained for some seconds on digits")
-    parser.add_argument("--weights", metavar="FILE", help="of the model")
-    parser.add_argument("--data", default="mnist", metavar="NAME|FILE.npz", help="data set of the model")
-    parser.add_argument("--data-root", metavar="DIR", help="folder of the data sets")
+    parser.add_argument(
+        "--out", type=text, default="bench_output", metavar="DIR", help="folder for result.json and speed.png"
+    )
+    parser.add_argument(
+        "--model", type=text, help="a trained network instead of one trained for some seconds on digits"
+    )
+    parser.add_argument("--weights", type=text, metavar="FILE", help="of the model")
+    parser.add_argument("--data", type=text, default="mnist", metavar="NAME|FILE.npz", help="data set of the model")
+    parser.add_argument("--data-root", type=text, metavar="DIR", help="folder of the data sets")
     parser.set_defaults(run=_bench)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="path/to/file.py[:factory] or package.module:factory")
+    parser.add_argument("model", type=text, metavar="MODEL", help="path/to/file.py[:factory] or package.module:factory")
     parser.add_argument(
-        "--data", required=True, metavar="NAME|FILE.npz", help=f"{', '.join(datasets.NAMES)}, or a file"
+        "--data", type=text, required=True, metavar="NAME|FILE.npz", help=f"{', '.join(datasets.NAMES)}, or a file"
     )
     parser.add_argument(
-        "--data-root", metavar="DIR", help="folder of the data sets (default: $BRIANCONV_DATA, or data)"
+        "--data-root", type=text, metavar="DIR", help="folder of the data sets (default: $BRIANCONV_DATA, or data)"
     )
-    parser.add_argument("--weights", metavar="FILE", help=".safetensors or state dict; default: beside the model")
+    parser.add_argument(
+        "--weights", type=text, metavar="FILE", help=".safetensors or state dict; default: beside the model"
+    )
     parser.add_argument(
         "--seed", type=seed, default=0, metavar="N", help="of models that are made at random, and of Poisson input"
     )
     parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings",
+        "--set", type=text, nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings",
         help="parameters of the code and of the conversion, such as v_init=0.4, v_init=0.5,0.4,0.3, normalization=max, "
         "percentile=99.9, per=channel, encoding=phase, readout=first_spike, synaptic_delay=1, tau_m=20, refractory=2, "
         "noise=0.1, weight_bits=8, skip=5, calibration=1000, mean=0.49,0.48,0.45; @FILE reads them from JSON",
@@ -132,8 +152,10 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--coding", choices=sorted(SCHEMES), default="rate")
-    parser.add_argument("--steps", type=positive, metavar="N", help="steps an image (default: the code's)")
-    parser.add_argument("--delay", type=int, default=0, metavar="N", help="delayed evaluation: steps that do not count")
+    parser.add_argument("--steps", type=steps, metavar="N", help="steps an image (default: the code's)")
+    parser.add_argument(
+        "--delay", type=delay, default=0, metavar="N", help="delayed evaluation: steps that do not count"
+    )
     parser.add_argument("--early-decision", type=float, metavar="THETA", help="stop an image once it is decided")
     parser.add_argument(
         "--synapses", choices=("structured", "explicit"), default="structured",

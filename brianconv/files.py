@@ -7,6 +7,7 @@ the next one that writes to the same place does.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -47,9 +48,17 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, completely or not at all."""
-    text = json.dumps(content, indent=2) + "\n"
+    """Write a JSON file, completely or not at all; NaN and infinity, which JSON does not have, become null."""
+    text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def working_folder(parent: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,22 +13,25 @@ from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import writable_folder, write_atomically, write_json
 from brianconv.notebook import html_table
 from brianconv.positions import Position, position_of_torch_index, torch_index
+from brianconv.saved_recording import ARRAYS, read_saved
 
-ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "ann_scores")
 LATENCY_SHARES = ("99.0", "99.5", "99.9")
 WHOLE = 0.01  # scores in single precision times the step lie that close to spike counts
 
 
 def check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:
     """Raise DataError unless there is one of the network's classes for each image."""
-    shape = np.shape(labels)
+    try:
+        values = np.asarray(labels)
+    except ValueError as error:  # lists of different lengths
+        raise DataError(f"labels are no array: {error}") from error
+    shape = values.shape
     if shape != (n_images,):
         raise DataError(
             f"labels have shape {shape}; there must be {n_images}, one class number an image: "
             "use labels.argmax(axis=1) for one-hot labels"
         )
-    values = np.asarray(labels)
-    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= n_classes:
+    if values.dtype.kind not in "iu" or not values.size or values.min() < 0 or values.max() >= n_classes:
         raise DataError(f"labels must be whole numbers from 0 to {n_classes - 1}, one of the network's classes each")
 
 
@@ -346,36 +348,25 @@ class Recording:
 
     @classmethod
     def load(cls, folder: str | Path) -> Recording:
-        """Read what `save` wrote; raise DataError if the folder does not hold a recording."""
-        missing = [name for name in ("recording.json", "recording.npz") if not (Path(folder) / name).is_file()]
-        if missing:
-            raise DataError(
-                f"{str(folder)!r} holds no recording: {' and '.join(missing)} of Recording.save are missing"
-            )
-        about = json.loads((Path(folder) / "recording.json").read_text())
-        with np.load(Path(folder) / "recording.npz", allow_pickle=False) as arrays:
-            return cls(
-                layers=tuple(about["layers"]),
-                shapes={name: tuple(shape) for name, shape in about["shapes"].items()},
-                delay=about["delay"],
-                theta=about["theta"],
-                parameters=about["parameters"],
-                dt_ms=about["dt_ms"],
-                output_scale=about["output_scale"],
-                rectified=about["rectified"],
-                score_of_one=None if about["score_of_one"] is None else np.array(about["score_of_one"]),
-                timing=about["timing"],
-                spikes={
-                    name.removeprefix("spikes/"): Spikes(*arrays[name].T)
-                    for name in arrays.files
-                    if name.startswith("spikes/")
-                },
-                potentials={
-                    (layer := name.removeprefix("potentials/")): Potentials(
-                        arrays[f"potential_neurons/{layer}"], arrays[name]
-                    )
-                    for name in arrays.files
-                    if name.startswith("potentials/")
-                },
-                **{name: arrays[name] for name in ARRAYS},
-            )
+        """Read what `save` wrote; raise DataError if the folder does not hold a recording, or a damaged one."""
+        about, arrays = read_saved(folder)
+        recorded = [name.partition("/")[::2] for name in arrays if "/" in name]
+        return cls(
+            layers=tuple(about["layers"]),
+            shapes={name: tuple(about["shapes"][name]) for name in about["layers"]},
+            delay=about["delay"],
+            theta=about["theta"],
+            parameters=about["parameters"],
+            dt_ms=about["dt_ms"],
+            output_scale=about["output_scale"],
+            rectified=about["rectified"],
+            score_of_one=None if about["score_of_one"] is None else np.array(about["score_of_one"]),
+            timing=about["timing"],
+            spikes={layer: Spikes(*arrays[f"spikes/{layer}"].T) for kind, layer in recorded if kind == "spikes"},
+            potentials={
+                layer: Potentials(arrays[f"potential_neurons/{layer}"], arrays[f"potentials/{layer}"])
+                for kind, layer in recorded
+                if kind == "potentials"
+            },
+            **{name: arrays[name] for name in ARRAYS},
+        )

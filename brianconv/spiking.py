@@ -577,6 +577,7 @@ def _measured_thresholds(
 def from_normalized(
     normalized: NormalizedNetwork,
     scheme: CodingScheme,
+    /,
     synaptic_delay: int | Mapping[str, int] = 0,
     **parameters: object,
 ) -> SpikingNetwork:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from brianconv.analysis.plotting import BLUE, STYLE
 from brianconv.files import write_atomically
+from brianconv.readers import read_json
 from models.train import WEIGHTS
 
 PICTURE = Path(__file__).with_name("learning_curves.png")
@@ -29,7 +29,7 @@ def main() -> None:
 
 def trainings() -> list[dict[str, Any]]:
     """Return what is stored beside the weights of each network for CIFAR-10, in the order of their names."""
-    stored = [json.loads(path.read_text()) for path in sorted(WEIGHTS.glob("*.json"))]
+    stored = [read_json(path) for path in sorted(WEIGHTS.glob("*.json"))]
     return [training for training in stored if training["data"] == "cifar10"]
 
 

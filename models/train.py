@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import functools
 import importlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -27,9 +28,12 @@ from tqdm import trange
 
 from brianconv import datasets
 from brianconv.arguments import positive
+from brianconv.conversion.weights import load_tensors
 from brianconv.errors import BrianconvError, ParameterError
 from brianconv.files import writable_folder, write_atomically, write_json
 from brianconv.tuning.augment import augment
+from brianconv.tuning.training_state import check_fields, check_optimizer, check_plain, check_tensors
+from brianconv.values import mapping, reals, whole
 from models.recipe import Recipe
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -104,7 +108,7 @@ def train(name: str, build: Callable[[], nn.Module], recipe: Recipe, data_root: 
     model = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = _trained_state(model, recipe, len(images) // recipe.batch_size)
     checkpoint = out / f".{_stem(name)}.checkpoint"
-    progress = _resume(checkpoint, state, recipe)
+    progress = _resume(checkpoint, state, recipe, len(images) // recipe.batch_size)
     while progress.epoch < recipe.epochs:
         start = time.perf_counter()
         torch.manual_seed(recipe.seed + progress.epoch + 1)  # the same batches whether or not it was interrupted
@@ -148,17 +152,39 @@ def _save(checkpoint: Path, state: dict[str, Any], recipe: Recipe, progress: Pro
     write_atomically(checkpoint, functools.partial(torch.save, saved))
 
 
-def _resume(checkpoint: Path, state: dict[str, Any], recipe: Recipe) -> Progress:
-    if not checkpoint.exists():
+def _resume(checkpoint: Path, state: dict[str, Any], recipe: Recipe, n_batches: int) -> Progress:
+    if not os.path.lexists(checkpoint):
         return Progress()
-    saved = torch.load(checkpoint, weights_only=True)
-    if saved["recipe"] != dataclasses.asdict(recipe):
-        raise ParameterError(f"{str(checkpoint)!r} belongs to another recipe; delete it to start anew")
-    for key, value in state.items():
-        value.load_state_dict(saved[key])
-    progress = Progress(**saved["progress"])
+    try:
+        saved = mapping(load_tensors(checkpoint), "it", (*state, "recipe", "progress"))
+        if saved["recipe"] != dataclasses.asdict(recipe):
+            raise ParameterError(f"{str(checkpoint)!r} belongs to another recipe; delete it to start anew")
+        progress = _checked(saved, state, recipe, n_batches)
+        for key, value in state.items():
+            value.load_state_dict(saved[key])
+    except ParameterError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        raise ParameterError(
+            f"{str(checkpoint)!r} is not a state of this training ({error}); delete it to start anew"
+        ) from error
     print(f"going on after epoch {progress.epoch}", flush=True)
     return progress
+
+
+def _checked(saved: dict[str, Any], state: dict[str, Any], recipe: Recipe, n_batches: int) -> Progress:
+    """Return the progress of a checkpoint; raise ValueError unless this training can have been in its state."""
+    check_tensors(saved["model"], state["model"].state_dict(), "model")
+    check_optimizer(saved["optimizer"], state["optimizer"])
+    progress = check_fields(saved["progress"], Progress, "progress")
+    epoch = whole(progress["epoch"], "epoch", 1, recipe.epochs)
+    for key in ("seconds", "loss", "measure"):
+        reals(progress[key], key, epoch)
+    schedule = state["schedule"].state_dict()
+    check_plain(saved["schedule"], schedule, "schedule")
+    whole(saved["schedule"]["last_epoch"], "last_epoch of schedule", epoch * n_batches, epoch * n_batches)
+    whole(saved["schedule"]["total_steps"], "total_steps of schedule", *[schedule["total_steps"]] * 2)
+    return Progress(**progress)
 
 
 def _train_epoch(state: dict[str, Any], images: Tensor, labels: Tensor, recipe: Recipe, title: str) -> float:

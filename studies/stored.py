@@ -10,6 +10,7 @@ from typing import Any
 
 from brianconv.analysis.metrics import versions
 from brianconv.files import write_json
+from brianconv.readers import read_json
 from models.train import WEIGHTS
 
 # of the summary of a recording
@@ -37,7 +38,7 @@ class Stored:
         self.results: dict[str, Any] = stored if stored and stored["settings"] == settings else fresh
 
     def _all(self) -> dict[str, Any]:
-        return json.loads(self.path.read_text()) if self.path.exists() else {}
+        return read_json(self.path) if self.path.exists() else {}
 
     def save(self) -> None:
         """Write the results beside those of the other networks."""

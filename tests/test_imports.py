@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parent.parent / "brianconv"
 # from what a user types down to what needs nothing; a part may import parts that stand after it
 ORDER = [
     "__main__", "cli", "bench", "demo", "tuning", "arguments", "__init__", "analysis", "simulation", "reference",
-    "spiking", "coding", "conversion", "datasets", "recording", "decisions", "files", "positions", "notebook", "errors",
+    "spiking", "coding", "conversion", "datasets", "recording", "saved_recording", "decisions",
+    "readers", "values", "files", "positions", "notebook", "errors",
 ]  # fmt: skip
 ALLOWED = {
     "torch": {

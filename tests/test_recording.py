@@ -1,13 +1,16 @@
 """Decisions and latencies of a recording, and its files."""
 
 import json
+import os
 
 import numpy as np
 import pytest
+from test_readers import damaged
 
 from brianconv import simulate
 from brianconv.errors import DataError, OutputError, ParameterError, UnknownLayerError
 from brianconv.recording import ARRAYS, Potentials, Recording, Spikes
+from brianconv.saved_recording import FIELDS
 
 
 def recording(**changes) -> Recording:
@@ -120,3 +123,147 @@ def test_labels_must_be_classes(numpy_target, small_spiking, small_images):
     for labels in ([0, 10], [-1, 0], [0.5, 1.0], ["a", "b"]):
         with pytest.raises(DataError, match="labels must be whole numbers from 0 to 3"):
             recording.accuracy(np.array(labels))
+
+
+def changed_about(folder, **changes):
+    path = folder / "recording.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def changed_arrays(folder, **changes):
+    with np.load(folder / "recording.npz") as arrays:
+        kept = dict(arrays) | changes
+    np.savez(folder / "recording.npz", **{name: array for name, array in kept.items() if array is not None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": []}, "layers is a list of 0"),
+        ({"layers": "input"}, "layers is 'input'"),
+        ({"layers": ["fc", "fc"]}, "layers has a name twice"),
+        ({"layers": ["input", "other"]}, "shapes has 'fc', which is none of input, other"),
+        ({"layers": ["input", "fc", "other"]}, "shapes has no 'other'"),
+        ({"layers": ["input", ["fc"]]}, "two names or more"),
+        ({"shapes": None}, "shapes is None"),
+        ({"shapes": {"input": [1, 1, 3], "fc": [0]}}, "the shape of 'fc' is 0"),
+        ({"shapes": {"input": [1, 1, 3], "fc": [4]}}, r"scores have shape \(2, 4, 3\)"),
+        ({"shapes": {"input": [2**20, 2**20, 3], "fc": [3]}}, "the number of neurons of 'input'"),
+        ({"shapes": {"input": [1.5], "fc": [3]}}, "the shape of 'input' is 1.5"),
+        ({"delay": 4}, "delay is 4; it is a whole number from 0 to 3"),
+        ({"delay": True}, "delay is True"),
+        ({"theta": "1"}, "theta is '1'"),
+        ({"theta": 0}, "theta is 0"),
+        ({"parameters": {"v_init": {"other": 1.0}}}, "parameter 'v_init' has 'other'"),
+        ({"parameters": {"v_init": {"fc": None}}}, "parameter 'v_init' of 'fc' is None"),
+        ({"parameters": []}, "parameters is a list"),
+        ({"dt_ms": -1}, "dt_ms is -1"),
+        ({"dt_ms": 0}, "dt_ms is 0"),
+        ({"output_scale": "1"}, "output_scale is '1'"),
+        ({"rectified": 1}, "rectified is 1"),
+        ({"score_of_one": [1.0, 2.0]}, "score_of_one has 2 values; it is a list of 4"),
+        ({"score_of_one": [1.0, 2.0, 3.0, "4"]}, r"score_of_one\[3\] is '4'"),
+        ({"timing": {"build_s": "long"}}, "timing 'build_s' is 'long'"),
+    ],
+)
+def test_descriptions_that_contradict_themselves_are_refused(tmp_path, changes, message):
+    recording().save(tmp_path)
+    changed_about(tmp_path, **changes)
+    with pytest.raises(DataError, match=f"holds no complete recording: .*{message}"):
+        Recording.load(tmp_path)
+
+
+@pytest.mark.parametrize("field", [*FIELDS, *ARRAYS])
+def test_recordings_have_every_field(tmp_path, field):
+    recording().save(tmp_path)
+    if field in ARRAYS:
+        changed_arrays(tmp_path, **{field: None})
+    else:
+        about = json.loads((tmp_path / "recording.json").read_text())
+        (tmp_path / "recording.json").write_text(json.dumps({key: about[key] for key in about if key != field}))
+    with pytest.raises(DataError, match=f"has no (array )?'{field}'"):
+        Recording.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scores": np.zeros((2, 4))}, r"scores have shape \(2, 4\)"),
+        ({"scores": np.zeros((2, 0, 3))}, r"scores have shape \(2, 0, 3\)"),
+        ({"scores": np.full((2, 4, 3), np.nan)}, "not finite"),
+        ({"ann_scores": np.full((2, 3), np.inf)}, "not finite"),
+        ({"ann_scores": np.zeros((3, 3))}, "'ann_scores' is float64 of shape"),
+        ({"spike_counts": np.full((4, 2), -1)}, "'spike_counts' has values from -1"),
+        ({"spike_counts": np.zeros((4, 2))}, "needed are whole numbers"),
+        ({"synaptic_operations": np.zeros((4, 3), int)}, r"of shape \(4, 2\)"),
+        ({"steps": np.array([0, 4])}, r"'steps' has values from 0 to 4; they are in \[1, 4\]"),
+        ({"steps": np.array([5, 4])}, r"'steps' has values from 4 to 5"),
+        ({"steps": np.array([3, 4])}, "was not decided has fewer steps"),
+        ({"decided": np.array([0, 0])}, "needed are truth values"),
+        ({"spikes/fc": np.array([[2, 1, 0]])}, "spikes of images or neurons that there are not"),
+        ({"spikes/fc": np.array([[0, 1, 3]])}, "spikes of images or neurons that there are not"),
+        ({"spikes/fc": np.array([[0, 0, 0]])}, "spikes in steps that were not taken"),
+        ({"spikes/fc": np.array([[0, 5, 0]])}, "spikes in steps that were not taken"),
+        ({"spikes/fc": np.array([[0, -1, 0]])}, "'spikes/fc' has values from -1"),
+        ({"spikes/fc": np.zeros((1, 2), int)}, "'spikes/fc' is int64 of shape"),
+        ({"spikes/fc": np.array(1)}, "'spikes/fc' is int64 of shape"),
+        ({"spikes/other": np.zeros((0, 3), int)}, "'spikes/other', which belongs to no layer"),
+        ({"other": np.zeros(3)}, "'other', which belongs to no layer"),
+        ({"potentials/fc": None}, "has 'potential_neurons/fc' without 'potentials/fc'"),
+        ({"potential_neurons/fc": None}, "has 'potentials/fc' without 'potential_neurons/fc'"),
+        ({"potential_neurons/fc": np.array([3])}, "'potential_neurons/fc' has values from 3"),
+        ({"potentials/fc": np.zeros((2, 4, 2))}, "'potentials/fc' is float64 of shape"),
+        ({"potentials/fc": np.full((2, 4, 1), np.nan)}, "are not numbers in steps that were taken"),
+    ],
+)
+def test_arrays_that_contradict_each_other_are_refused(tmp_path, changes, message):
+    recording().save(tmp_path)
+    changed_arrays(tmp_path, **changes)
+    with pytest.raises(DataError, match=f"holds no complete recording: .*{message}"):
+        Recording.load(tmp_path)
+
+
+def test_early_decisions_are_loaded(tmp_path):
+    early = recording(steps=np.array([2, 4]), decided=np.array([True, False]), theta=0.5)
+    early.scores[0, 2:] = np.nan
+    early.potentials["fc"].values[0, 2:] = np.nan
+    early.save(tmp_path)
+    np.testing.assert_array_equal(Recording.load(tmp_path).decisions, early.decisions)
+
+
+def test_damaged_recordings_are_refused_or_can_be_used(tmp_path):
+    recording(score_of_one=np.arange(1.0, 5)).save(tmp_path)
+    refused = 0
+    for name in ("recording.json", "recording.npz"):
+        content = (tmp_path / name).read_bytes()
+        for copy in damaged(content, 300):
+            (tmp_path / name).write_bytes(copy)
+            try:
+                loaded = Recording.load(tmp_path)
+            except DataError:
+                refused += 1
+                continue
+            assert loaded.accuracy_by_step(LABELS).shape == (4,) and loaded.outputs().shape == (2, 3)
+            assert loaded.spikes_per_image >= 0 and all(loaded.latency_steps(LABELS))
+            for name_of_layer, spikes in loaded.spikes.items():
+                spikes.dense(2, 4, int(np.prod(loaded.shapes[name_of_layer])))
+        (tmp_path / name).write_bytes(content)
+    assert refused > 300
+
+
+def test_recordings_are_regular_files(tmp_path):
+    recording().save(tmp_path)
+    for name in ("recording.json", "recording.npz"):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(DataError, match="is a pipe; a file is needed"):
+            Recording.load(tmp_path)
+        (tmp_path / name).unlink()
+        (tmp_path / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("labels", [[], [[1], [1, 2]], [np.nan, 1.0], [True, False]])
+def test_labels_that_are_none_are_refused(labels):
+    with pytest.raises(DataError, match="labels"):
+        recording().accuracy(labels)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 
 import pytest
@@ -56,6 +57,53 @@ def test_checkpoints_of_another_recipe_are_refused(tmp_path, monkeypatch):
         training.train("mine.net", network, dataclasses.replace(RECIPE, epochs=1), tmp_path, tmp_path)
     with pytest.raises(ParameterError, match="belongs to another recipe; delete it"):
         training.train("mine.net", network, RECIPE, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("progress", "epoch"), 10**9),
+        (("progress", "epoch"), "1"),
+        (("progress", "loss"), []),
+        (("progress", "measure"), [float("nan")]),
+        (("progress",), None),
+        (("model", "5.weight"), torch.full((10, 288), torch.nan)),
+        (("model", "5.weight"), torch.zeros(10)),
+        (("model", "5.weight"), "text"),
+        (("optimizer", "state", 0, "momentum_buffer"), torch.zeros(3)),
+        (("optimizer", "state", 99), {}),
+        (("optimizer", "param_groups", 0, "lr"), float("inf")),
+        (("schedule", "last_epoch"), 10**9),
+        (("schedule", "total_steps"), 1),
+        (("schedule", "_schedule_phases"), "text"),
+        (("schedule", "other"), 1),
+        (("other",), 1),
+    ],
+    ids=str,
+)
+def test_checkpoints_are_taken_only_as_they_were_written(tmp_path, monkeypatch, place, value):
+    monkeypatch.setattr(training, "_store", lambda *arguments: 1 / 0)
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    with pytest.raises(ZeroDivisionError):
+        training.train("mine.net", network, recipe, tmp_path, tmp_path)
+    path = tmp_path / ".mine_net.checkpoint"
+    saved = torch.load(path, weights_only=True)
+    content = saved
+    for key in place[:-1]:
+        content = content[key]
+    content[place[-1]] = value
+    torch.save(saved, path)
+    with pytest.raises(ParameterError, match=r"is not a state of this training .*; delete it to start anew"):
+        training.train("mine.net", network, recipe, tmp_path, tmp_path)
+
+
+def test_checkpoints_are_files_of_torch(tmp_path):
+    path = tmp_path / ".mine_net.checkpoint"
+    for write in (lambda: path.write_bytes(b"nonsense"), lambda: torch.save([1], path), lambda: os.mkfifo(path)):
+        path.unlink(missing_ok=True)
+        write()
+        with pytest.raises(ParameterError, match="is not a state of this training"):
+            training.train("mine.net", network, RECIPE, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
-import json
+import os
 import sys
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,9 +17,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
-from brianconv.errors import DataError, ParameterError
+from brianconv.errors import BrianconvError, DataError, ParameterError
+from brianconv.readers import read_json, regular_file
+from brianconv.values import real, shown
 
 DEFAULT_FACTORY = "build"
 
@@ -59,16 +63,26 @@ def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> t
         raise ParameterError(f"model {name!r}: {factory}() cannot be called without arguments: {error}") from error
     except ValueError:  # a function that does not tell its arguments
         pass
-    try:
+    with _code_of_user(f"model {name!r}: {factory}() raised"):
         model = build()
-    except Exception as error:  # whatever the user's own code raises
-        raise ParameterError(f"model {name!r}: {factory}() raised {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise ParameterError(f"model {name!r}: {factory}() returned {type(model).__name__}, not a torch.nn.Module")
     path = Path(weights) if weights else _default_weights(module, factory)
-    if path is not None:
-        _load(model, path)
-    return model.eval(), path
+    with _code_of_user(f"model {name!r} raised"):
+        if path is not None:
+            _load(model, path)
+        return model.eval(), path
+
+
+@contextlib.contextmanager
+def _code_of_user(what: str) -> Iterator[None]:
+    """Report what a user's own code raises, an attempt to end the program among it; Ctrl+C stays what it is."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, BrianconvError) or type(error) is KeyboardInterrupt:
+            raise
+        raise ParameterError(f"{what} {type(error).__name__}: {error}") from error
 
 
 def read_recipe(weights: Path | None) -> Mapping[str, Any]:
@@ -80,14 +94,14 @@ def read_recipe(weights: Path | None) -> Mapping[str, Any]:
         If the file cannot be read.
     """
     about = weights.with_suffix(".json") if weights else None
-    if about is None or not about.exists():
+    if about is None or not os.path.lexists(about):
         return {}
-    try:
-        recipe = json.loads(about.read_text()).get("recipe") or {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise DataError(f"{about} beside the weights cannot be read: {error}") from error
+    content = read_json(about)
+    if not isinstance(content, dict):
+        raise DataError(f"{about} beside the weights: it holds {shown(content)}, not keys and values")
+    recipe = content.get("recipe") or {}
     if not isinstance(recipe, dict):
-        raise DataError(f"{about} beside the weights: its recipe is {type(recipe).__name__}, not keys and values")
+        raise DataError(f"{about} beside the weights: its recipe is {shown(recipe)}, not keys and values")
     return recipe
 
 
@@ -106,16 +120,20 @@ def image_statistics(weights: Path | None) -> tuple[list[float], list[float]]:
     """
     recipe = read_recipe(weights)
     try:
-        return [float(x) for x in recipe.get("mean") or []], [float(x) for x in recipe.get("std") or []]
+        mean, std = ([real(x, key) for x in recipe.get(key) or []] for key in ("mean", "std"))
+        return [float(x) for x in mean], [float(x) for x in std]
     except (ValueError, TypeError) as error:
         raise DataError(f"the recipe beside {weights} has no usable mean and std: {error}") from error
 
 
 def _module(place: str) -> ModuleType:
     path = Path(place) if place.endswith(".py") else None
-    if path and not path.is_file():
-        raise ParameterError(f"model file {place!r} does not exist; write path/to/file.py:factory")
-    try:
+    if path:
+        try:
+            regular_file(path)
+        except DataError as error:
+            raise ParameterError(f"model file {error}; write path/to/file.py:factory") from error
+    with _code_of_user(f"model {place!r} cannot be imported:"):
         if path is None:
             return importlib.import_module(place)
         if path.parent.joinpath("__init__.py").exists():  # part of a package: its own imports must work
@@ -125,8 +143,6 @@ def _module(place: str) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
-    except Exception as error:  # whatever the user's own file raises
-        raise ParameterError(f"model {place!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _packaged(path: Path) -> ModuleType:
@@ -148,16 +164,50 @@ def _default_weights(module: ModuleType, factory: str) -> Path | None:
 
 
 def _load(model: nn.Module, path: Path) -> None:
+    if not os.path.lexists(path):
+        raise DataError(f"weights {str(path)!r} do not exist")
     try:
-        safe = path.suffix == ".safetensors"
-        loaded: Any = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        loaded: Any = load_file(regular_file(path)) if path.suffix == ".safetensors" else load_tensors(path)
         state = loaded.get("state_dict", loaded)
-        model.load_state_dict({key: value.float() for key, value in state.items()})
-    except FileNotFoundError as error:
-        raise DataError(f"weights {str(path)!r} do not exist") from error
-    except (SafetensorError, OSError, EOFError, AttributeError, RuntimeError, ValueError) as error:
-        raise DataError(f"weights {str(path)!r} cannot be loaded into the model: {error}") from error
-    except Exception as error:  # torch raises pickle's UnpicklingError, and others for damaged files
+        own = model.state_dict()
+        model.load_state_dict({key: _as_float(key, value, own.get(key)) for key, value in state.items()})
+    except DataError as error:
+        raise DataError(f"weights {error}") from error
+    except (SafetensorError, OSError, AttributeError, RuntimeError, ValueError) as error:
         raise DataError(
-            f"weights {str(path)!r} are damaged or hold more than tensors, and are not loaded: {error}"
+            f"weights {str(path)!r} cannot be loaded into the model: {str(error) or repr(error)}"
         ) from error
+    except Exception as error:  # torch raises others for damaged files
+        raise DataError(f"weights {str(path)!r} are damaged, and are not loaded: {error}") from error
+
+
+def _as_float(key: str, value: Tensor, own: Tensor | None) -> Tensor:
+    """Return a tensor of the model as float32, unless its shape only claims to be large."""
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{key!r} is a {type(value).__name__}, not a tensor")
+    if own is None or value.shape != own.shape:
+        return value  # refused by load_state_dict, which names all of them
+    if value.is_complex() or value.layout != torch.strided:
+        raise ValueError(f"{key!r} is a tensor of type {value.dtype} and layout {value.layout}")
+    return value.float()
+
+
+def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
+    """Return what torch.save stored, if it is tensors and plain values; nothing in the file is executed.
+
+    Raises
+    ------
+    DataError
+        If it is not a regular file, holds anything else, or unpacks to more than its own size.
+    """
+    regular_file(path)
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                    raise DataError(f"{str(path)!r} is compressed, which torch.save does not do")
+        return torch.load(path, map_location=device, weights_only=True)
+    except DataError:
+        raise
+    except Exception as error:  # whatever torch, pickle and zipfile raise for damaged files
+        raise DataError(f"{str(path)!r} is damaged or holds more than tensors, and is not loaded: {error}") from error

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from brianconv.datasets.dataset import Dataset
+from brianconv.datasets.plain_pickle import PickledArray, read_pickle
 from brianconv.datasets.published import check_labels, checksum_notes, first_existing
 from brianconv.errors import DataError
+from brianconv.readers import read_bytes
 
 SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 SHAPE = (3, 32, 32)
@@ -89,11 +88,10 @@ def load_cifar(files: CifarFiles, split: str, root: Path) -> Dataset:
 def _load_part(files: CifarFiles, part: str, root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     candidates = (root / files.python_folder / part, root / files.binary_folder / f"{part}.bin")
     path = first_existing(files.name, candidates, SOURCE)
-    content = path.read_bytes()
+    content = read_bytes(path)
     pixels, labels = _from_binary(files, path, content) if path.suffix else _from_pickle(files, path, content)
-    check_labels(path, labels, files.n_classes)
     notes = () if path.suffix else checksum_notes(path, content, files.md5[part])
-    return pixels, labels.astype(np.int64), notes
+    return pixels, check_labels(path, labels, files.n_classes), notes
 
 
 def _from_binary(files: CifarFiles, path: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -108,15 +106,22 @@ def _from_binary(files: CifarFiles, path: Path, content: bytes) -> tuple[np.ndar
 
 
 def _from_pickle(files: CifarFiles, path: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    batch = _unpickled(path, content)
+    try:
+        batch = read_pickle(content)
+    except Exception as error:  # a damaged pickle can raise almost anything
+        raise DataError(f"{str(path)!r} is not a pickle of image arrays ({error}); download it again") from error
     if not isinstance(batch, dict):
         raise DataError(f"{str(path)!r} holds a {type(batch).__name__}, needed is a dict; download it again")
-    named = {key.decode() if isinstance(key, bytes) else key: value for key, value in batch.items()}
+    named = {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in batch.items()}
     missing = [key for key in ("data", files.label_key) if key not in named]
     if missing:
-        raise DataError(f"{str(path)!r} has no {missing[0]!r}; it has {', '.join(map(str, named))}. Download it again")
-    pixels, labels = named["data"], np.asarray(named[files.label_key])
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != (len(labels), N_PIXELS):
+        raise DataError(f"{str(path)!r} has no {missing[0]!r}; it has {', '.join(list(named)[:10])}. Download it again")
+    try:
+        pixels, labels = named["data"], _label_array(named[files.label_key])
+        pixels = pixels.array() if isinstance(pixels, PickledArray) else pixels
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} is not a pickle of image arrays ({error}); download it again") from error
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != (*labels.shape, N_PIXELS):
         found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise DataError(
             f"{str(path)!r}: the pixels are {found} beside {labels.shape} labels, needed are uint8 (n_images, "
@@ -125,31 +130,9 @@ def _from_pickle(files: CifarFiles, path: Path, content: bytes) -> tuple[np.ndar
     return pixels, labels
 
 
-# what a pickled array is made of, and where NumPy 1 and 2 keep it
-ARRAY = {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype}
-ARRAY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads NumPy arrays and plain containers; a pickle that names anything else is refused, not executed."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return what arrays are made of."""
-        if module in ARRAY_MODULES and name in ARRAY:
-            return ARRAY[name]
-        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes for Python 2
-            return _latin1_bytes
-        raise pickle.UnpicklingError(f"it names {module}.{name}, which is neither an array nor a plain container")
-
-
-def _latin1_bytes(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it has bytes in the encoding {encoding!r}, needed is latin1")
-    return text.encode("latin1")
-
-
-def _unpickled(path: Path, content: bytes) -> Any:
-    try:
-        return _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # a damaged pickle can raise almost anything
-        raise DataError(f"{str(path)!r} is not a pickle of image arrays ({error}); download it again") from error
+def _label_array(labels: object) -> np.ndarray:
+    if isinstance(labels, PickledArray):
+        return labels.array()
+    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
+        raise ValueError("its labels are not a list of whole numbers")
+    return np.array(labels, dtype=np.int64)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 from brianconv.datasets.dataset import Dataset
 from brianconv.datasets.published import check_labels, checksum_notes, first_existing
 from brianconv.errors import DataError
+from brianconv.readers import read_bytes, unzipped
 
 PREFIX = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = 0x803, 0x801
@@ -51,20 +50,23 @@ def load_idx(files: IdxFiles, split: str, root: Path) -> Dataset:
             f"data set {files.name!r} has {len(images)} images and {len(labels)} labels in {str(folder)!r}; "
             "download both files again"
         )
-    check_labels(folder / f"{PREFIX[split]}-labels-idx1-ubyte", labels, 10)
+    classes = check_labels(folder / f"{PREFIX[split]}-labels-idx1-ubyte", labels, 10)
     pixels = (images[:, None] / np.float32(255)).astype(np.float32)
-    return Dataset(files.name, pixels, labels.astype(np.int64), image_notes + label_notes)
+    return Dataset(files.name, pixels, classes, image_notes + label_notes)
 
 
 def _read(files: IdxFiles, folder: Path, file_name: str, magic: int) -> tuple[np.ndarray, tuple[str, ...]]:
     path = first_existing(files.name, (folder / file_name, folder / f"{file_name}.gz"), files.source)
+    content = read_bytes(path)
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        content = unzipped(content) if path.suffix == ".gz" else content
         header = np.frombuffer(content, dtype=">u4", count=1 + magic % 256)
         values = np.frombuffer(content, dtype=np.uint8, offset=header.nbytes)
         if header[0] != magic:
             raise ValueError(f"it starts with {header[0]:#x}, not {magic:#x}")
+        if 0 in header:
+            raise ValueError(f"its lengths are {header[1:].tolist()}, of which none is 0")
         array = values.reshape(header[1:].astype(int))
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except ValueError as error:
         raise DataError(f"{str(path)!r} is not a complete idx file ({error}); download it again") from error
     return array, checksum_notes(path, content, files.md5.get(file_name))

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from brianconv.datasets.dataset import Dataset
+from brianconv.datasets.published import check_labels
 from brianconv.errors import DataError, NoTrainingImagesError
+from brianconv.readers import array_names, read_npz
+
+MOST_CLASSES = 2**31
 
 
 def load_npz(path: Path, split: str) -> Dataset:
     """Load `images` and `labels`, or `train_images` and `train_labels`."""
     prefix = "train_" if split == "train" else ""
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise DataError(f"{str(path)!r} is not an .npz archive, as numpy.savez writes it")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {key: arrays[key] for key in (f"{prefix}images", f"{prefix}labels") if key in arrays.files}
-            held = ", ".join(arrays.files)
-    except FileNotFoundError as error:
-        raise DataError(f"{str(path)!r} does not exist; name an .npz file with `images` and `labels`") from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{str(path)!r} is not a readable .npz file: {error}") from error
-    for key in (f"{prefix}images", f"{prefix}labels"):
+    wanted = (f"{prefix}images", f"{prefix}labels")
+    found = read_npz(path, wanted)
+    for key in wanted:
         if key not in found:
             kind = NoTrainingImagesError if key == "train_images" else DataError
-            raise kind(f"{str(path)!r} has no array {key!r}; it has {held}")
-    images, labels = found[f"{prefix}images"], found[f"{prefix}labels"]
+            raise kind(f"{str(path)!r} has no array {key!r}; it has {', '.join(array_names(path)[:10])}")
+    images, labels = (found.pop(key) for key in wanted)
     if images.ndim not in (2, 4) or labels.ndim != 1 or len(images) != len(labels):
         raise DataError(
             f"{str(path)!r}: images have shape {images.shape} and labels {labels.shape}; needed are "
@@ -38,4 +33,8 @@ def load_npz(path: Path, split: str) -> Dataset:
         raise DataError(
             f"{str(path)!r}: images must be numbers and labels integers, got {images.dtype}, {labels.dtype}"
         )
-    return Dataset(path.stem, images.astype(np.float32), labels.astype(np.int64))
+    with np.errstate(over="ignore"):  # seen below
+        pixels = images.astype(np.float32)
+    if 0 in pixels.shape or not np.isfinite(pixels).all():
+        raise DataError(f"{str(path)!r}: images of shape {pixels.shape} are empty, or have pixels that are not finite")
+    return Dataset(path.stem, pixels, check_labels(path, labels, MOST_CLASSES, "number the classes from 0"))

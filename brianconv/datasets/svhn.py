@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from brianconv.datasets.dataset import Dataset
+from brianconv.datasets.matlab import read_matlab
 from brianconv.datasets.published import check_labels, checksum_notes, first_existing
 from brianconv.errors import DataError
+from brianconv.readers import read_bytes
 
 SOURCE = "http://ufldl.stanford.edu/housenumbers/"
 FOLDERS = ("", "svhn", "SVHN")  # torchvision's is the root itself
@@ -20,29 +20,34 @@ MD5 = {"train": "e26dedcc434d2e4c54c9b2d4a06d8373", "test": "eb5a983be6a31542710
 def load_svhn(split: str, root: Path) -> Dataset:
     """Load one split; the digit 0, which the files call 10, is class 0."""
     path = first_existing("svhn", (root / folder / f"{split}_32x32.mat" for folder in FOLDERS), SOURCE)
-    content = path.read_bytes()
+    content = read_bytes(path)
     pixels, labels = _read(path, content)
-    check_labels(path, labels, 11)
+    classes = check_labels(path, labels, 11) % 10
     images = pixels.transpose(3, 2, 0, 1) / np.float32(255)
-    return Dataset("svhn", images, labels.astype(np.int64).ravel() % 10, checksum_notes(path, content, MD5[split]))
+    return Dataset("svhn", images, classes, checksum_notes(path, content, MD5[split]))
 
 
 def _read(path: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:
     try:
-        arrays = scipy.io.loadmat(io.BytesIO(content), variable_names=["X", "y"])
-        pixels, labels = np.asarray(arrays["X"]), np.asarray(arrays["y"])
-    except Exception as error:  # a damaged file can raise almost anything
+        arrays = read_matlab(content)
+        pixels, labels = arrays["X"], arrays["y"]
+    except KeyError as error:
+        held = ", ".join(arrays) or "no array"
         raise DataError(
-            f"{str(path)!r} is not a complete MATLAB file with X and y ({error!r}); download it again"
+            f"{str(path)!r} is not a complete MATLAB file with X and y: it has {held}; download it again"
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"{str(path)!r} is not a complete MATLAB file with X and y ({error}); download it again"
         ) from error
     if (
         pixels.ndim != 4
         or pixels.shape[:3] != (32, 32, 3)
         or pixels.dtype != np.uint8
-        or labels.size != pixels.shape[3]
+        or labels.shape not in ((pixels.shape[3], 1), (1, pixels.shape[3]))
     ):
         raise DataError(
-            f"{str(path)!r}: X is {pixels.dtype} {pixels.shape} beside {labels.size} labels, needed are uint8 "
-            "(32, 32, 3, n_images) and n_images labels; download it again"
+            f"{str(path)!r}: X is {pixels.dtype} {pixels.shape} beside labels {labels.shape}, needed are uint8 "
+            "(32, 32, 3, n_images) and (n_images, 1); download it again"
         )
-    return pixels, labels
+    return pixels, labels.ravel()

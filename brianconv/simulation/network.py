@@ -46,6 +46,7 @@ from brianconv.simulation.readout import generated, operations
 from brianconv.simulation.synapses.explicit import connect_explicit, connect_gate
 from brianconv.simulation.synapses.structured import StructuredSynapses
 from brianconv.spiking import SpikingNetwork, tolerance
+from brianconv.values import MOST_STEPS
 
 EQUATION_ERRORS: tuple[type[Exception], ...] = (
     BrianObjectException, EquationError, DimensionMismatchError, SyntaxError, ValueError, TypeError, KeyError,
@@ -94,12 +95,14 @@ class Settings:
         for name in ("n_steps", "delay", "skip"):
             if not isinstance(getattr(self, name), (int, np.integer)):
                 raise ParameterError(f"{name} is {getattr(self, name)!r}; it is a whole number of steps")
-        if self.n_steps < 1:
-            raise ParameterError(f"n_steps is {self.n_steps}; an image lasts at least 1 step")
+        if not 1 <= self.n_steps <= MOST_STEPS:
+            raise ParameterError(f"n_steps is {self.n_steps}; an image lasts at least 1 step, and at most {MOST_STEPS}")
         for name in ("delay", "skip"):
             value = getattr(self, name)
             if not 0 <= value < self.n_steps:
                 raise ParameterError(f"{name} is {value}; it must lie in [0, n_steps) = [0, {self.n_steps})")
+        if isinstance(self.theta, (int, float, np.number)) and not abs(self.theta) <= np.finfo(float).max:
+            raise ParameterError(f"theta is {self.theta}; the threshold of early decision is a finite number")
 
 
 @dataclass(eq=False, repr=False)

@@ -8,8 +8,9 @@ simulation. Test images are never needed.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.checkpoint import Checkpoint
+from brianconv.values import MOST_STEPS, known, mapping, real, sequence, shown, whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -129,7 +131,7 @@ def tune_auto(
         raise DataError("there are no held-out training images to judge settings with")
     if not 0 <= within < 1:
         raise ParameterError(f"within is {within:g}; it is a share of images, 0 or more and below 1")
-    found = checkpoint.load() if checkpoint else {}
+    found = checkpoint.load(lambda state: _check_found(state, chosen)) if checkpoint else {}
     for index, combination in enumerate(chosen):
         if str(index) not in found:
             found[str(index)] = _tried(
@@ -141,6 +143,30 @@ def tune_auto(
     tried = [Setting(**setting) for rows in found.values() for setting in rows["settings"]]
     ann_accuracy = max(rows["ann_accuracy"] for rows in found.values())
     return AutoResult(_cheapest(tried, ann_accuracy - within), tried, ann_accuracy, ann_accuracy - within)
+
+
+def _check_found(state: Mapping[str, Any], chosen: Sequence[Options]) -> None:
+    """Raise ValueError unless a state holds settings of the first combinations."""
+    for index, rows in mapping(state, "the state", [str(k) for k in range(len(chosen))][: len(state)]).items():
+        what, options = f"combination {index}", json.loads(json.dumps(chosen[int(index)]))
+        real(mapping(rows, what, ("ann_accuracy", "settings"))["ann_accuracy"], f"ann_accuracy of {what}", 0, 1)
+        for k, setting in enumerate(sequence(rows["settings"], f"settings of {what}")):
+            _check_setting(setting, f"setting {k} of {what}", options)
+
+
+def _check_setting(setting: Any, what: str, options: Options) -> None:
+    mapping(setting, what, [field.name for field in fields(Setting)])
+    n_steps = whole(setting["n_steps"], f"n_steps of {what}", 1, MOST_STEPS)
+    stored = known(setting["options"], f"options of {what}", [*options, "skip"])
+    whole(stored.get("skip", 0), f"skip of {what}", 0, n_steps - 1)
+    if {"skip": 0, **stored} != {"skip": stored.get("skip", 0), **options}:
+        raise ValueError(f"{what} has other options than the combination")
+    whole(setting["delay"], f"delay of {what}", 0, n_steps - 1)
+    if setting["theta"] is not None and setting["theta"] not in THETAS:
+        raise ValueError(f"theta of {what} is {shown(setting['theta'])}; it is one of {THETAS}, or null")
+    real(setting["accuracy"], f"accuracy of {what}", 0, 1)
+    real(setting["mean_steps"], f"mean_steps of {what}", 1, n_steps)
+    real(setting["operations"], f"operations of {what}", 0)
 
 
 def combinations(coding: str, fixed: Options) -> list[Options]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ import numpy as np
 
 from brianconv.errors import OutputError, ParameterError
 from brianconv.files import write_json
+from brianconv.readers import read_json
 from brianconv.spiking import SpikingNetwork
+from brianconv.values import mapping
+
+LARGEST_STATE = 2**30  # bytes: the losses of every batch of long descents
 
 
 class Checkpoint:
@@ -31,24 +36,38 @@ class Checkpoint:
         self.path = path
         self.about = json.loads(json.dumps(about))  # as it will be read again
 
-    def load(self) -> dict[str, Any]:
+    def load(self, check: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Return the stored state, or an empty one.
+
+        Parameters
+        ----------
+        check : callable
+            Called with the state; raises ValueError with the reason if the run cannot have written it.
 
         Raises
         ------
         ParameterError
-            If the file belongs to another network, other images or other settings, or cannot be read.
+            If the file belongs to another network, other images or other settings, cannot be read, or holds a state
+            that the run cannot have written.
         """
-        if self.path is None or not self.path.exists():
+        if self.path is None or not os.path.lexists(self.path):
             return {}
         try:
-            content = json.loads(self.path.read_text())
+            content = mapping(read_json(self.path, LARGEST_STATE), "it", ("about", "state"))
             about, state = content["about"], content["state"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ParameterError(f"{str(self.path)!r} is not the state of a tuning run; delete it") from error
+            if not isinstance(about, dict) or not isinstance(state, dict):
+                raise ValueError("about and state are mappings")
+        except ValueError as error:
+            raise ParameterError(f"{str(self.path)!r} is not the state of a tuning run ({error}); delete it") from error
         if about != self.about:
             changed = ", ".join(differences(about, self.about))
             raise ParameterError(f"{str(self.path)!r} belongs to another run ({changed}); delete it to start anew")
+        try:
+            check(state)
+        except ValueError as error:
+            raise ParameterError(
+                f"{str(self.path)!r} holds a state that this run cannot have written: {error}; delete it to start anew"
+            ) from error
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv import datasets
-from brianconv.arguments import N_CALIBRATION, add_seed, load_trained, positive, run_command, take_calibration
+from brianconv.arguments import (
+    N_CALIBRATION,
+    add_seed,
+    load_trained,
+    positive,
+    run_command,
+    steps,
+    take_calibration,
+    text,
+)
 from brianconv.coding import find_scheme
 from brianconv.errors import OutputError, ParameterError
 from brianconv.files import writable_folder, write_json
@@ -54,22 +63,24 @@ def add_methods(
     stdb.set_defaults(run=run)
     for name, method in (("pcmp", pcmp), ("kernels", kernels), ("auto", auto)):
         add_model(method)
-        method.add_argument("--coding", default=CODINGS[name], help=f"neural code (default: {CODINGS[name]})")
+        method.add_argument(
+            "--coding", type=text, default=CODINGS[name], help=f"neural code (default: {CODINGS[name]})"
+        )
         method.add_argument(
             "--images", type=positive, default=N_IMAGES[name], metavar="N",
             help=f"training images to tune with (default: {N_IMAGES[name]}); auto takes the last ones",
         )  # fmt: skip
-        method.add_argument("--out", required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE")
+        method.add_argument(
+            "--out", type=text, required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE"
+        )
         method.set_defaults(run=run)
-    pcmp.add_argument(
-        "--steps", type=positive, default=255, metavar="N", help="steps of the error's sum (default: 255)"
-    )
+    pcmp.add_argument("--steps", type=steps, default=255, metavar="N", help="steps of the error's sum (default: 255)")
     pcmp.add_argument(
         "--refine",
         action="store_true",
         help="then lower the error of the output layer, from the best of several starts",
     )
-    auto.add_argument("--steps", type=positive, metavar="N", help="longest simulation (default: the code's)")
+    auto.add_argument("--steps", type=steps, metavar="N", help="longest simulation (default: the code's)")
     auto.add_argument(
         "--within", type=float, default=0.5, metavar="POINTS",
         help="distance from the ANN's accuracy in percentage points (default: 0.5)",
@@ -87,6 +98,8 @@ def check_out(out: str | Path) -> Path:
     path = Path(out)
     if path.is_dir():
         raise OutputError(f"{str(path)!r} is a folder; --out takes the name of a file")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{str(path)!r} is not a file, and is not replaced; --out takes the name of a file")
     if path.suffix != ".json":
         raise ParameterError(f"--out {str(out)!r}: the name of the settings ends with .json; curves are put beside it")
     writable_folder(path.parent)

@@ -30,6 +30,7 @@ from brianconv.errors import DataError, ParameterError
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint, fingerprint
 from brianconv.tuning.first_spikes import FirstSpikeNetwork, Kernel, Transmitted, firing_populations
+from brianconv.values import mapping, real, reals, whole
 
 LOSSES = ("precision", "minimum", "maximum")
 FARTHEST = 10  # windows that a kernel may be delayed by
@@ -151,7 +152,7 @@ def tune_kernels(
     }
     checkpoint = Checkpoint(state, about)
     training = Training(spiking, images, descent)
-    training.resume(checkpoint.load())
+    training.resume(checkpoint.load(training.check_state))
     total = descent.n_epochs * (len(images) // descent.batch_size)
     with tqdm(total=total, unit="batch", disable=None if progress else True, leave=False) as bar:
         bar.update(training.epoch * (total // descent.n_epochs))
@@ -223,6 +224,22 @@ class Training:
         """Everything that a run which goes on needs."""
         values = {name: [float(kernel.tau), float(kernel.t_d)] for name, kernel in self.kernels.items()}
         return {"epoch": self.epoch, "kernels": values, "losses": self.losses, "paths": self.paths}
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise ValueError unless this training can have been in a state after one of its epochs."""
+        names = list(self.kernels)
+        mapping(state, "the state", ("epoch", "kernels", "losses", "paths"))
+        epoch = whole(state["epoch"], "epoch", 1, self.descent.n_epochs)
+        n_batches = epoch * (len(self.images) // self.descent.batch_size)
+        farthest = FARTHEST * self.network.last_step
+        for name, values in mapping(state["kernels"], "kernels", names).items():
+            tau, t_d = reals(values, f"the kernel of {name!r}", 2)
+            real(tau, f"tau of {name!r}", self.tau_limits.low, self.tau_limits.high)
+            real(t_d, f"t_d of {name!r}", -farthest, farthest)
+        for kind, keys in (("losses", LOSSES), ("paths", ("tau", "t_d"))):
+            for key, by_population in mapping(state[kind], kind, keys).items():
+                for name, values in mapping(by_population, f"{kind} {key!r}", names).items():
+                    reals(values, f"{kind} {key!r} of {name!r}", n_batches)
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a state, unless it is empty."""

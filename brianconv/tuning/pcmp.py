@@ -24,6 +24,7 @@ from brianconv.errors import ParameterError
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint, fingerprint
 from brianconv.tuning.layerwise import LayerwiseSimulation
+from brianconv.values import mapping, reals
 
 CANDIDATES = tuple(k / 100 for k in range(51))
 N_STEPS = 255  # the input has a precision of 8 bits
@@ -113,8 +114,8 @@ def tune_pcmp(
         "dtype": dtype,
     }
     checkpoint = Checkpoint(state, about)
-    errors: dict[str, list[float]] = checkpoint.load()
     charged = charged_populations(spiking)
+    errors: dict[str, list[float]] = checkpoint.load(lambda state: _check_errors(state, charged, len(candidates)))
     if len(errors) < len(charged):
         _search(LayerwiseSimulation(spiking, images, n_steps, dtype), candidates, errors, checkpoint, progress)
     v_init = {name: _best(candidates, errors[name]) for name in charged}
@@ -145,6 +146,12 @@ def _search(
             else:
                 bar.update(n_images)
             simulation.fire(name, _best(candidates, errors[name]))
+
+
+def _check_errors(state: Mapping[str, Any], charged: Sequence[str], n_candidates: int) -> None:
+    """Raise ValueError unless a state holds the errors of the first populations, one for each candidate."""
+    for name in mapping(state, "the state", charged[: len(state)]):
+        reals(state[name], f"the errors of {name!r}", n_candidates, 0)
 
 
 def _best(candidates: Sequence[float], errors: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ import numpy as np
 
 from brianconv.recording import Recording
 from brianconv.tuning.checkpoint import Checkpoint
+from brianconv.values import mapping, real, reals, sequence
 
 Values = Mapping[str, float]
 SHIFTS = (0.08, 0.04, 0.02, 0.01)
@@ -78,8 +79,9 @@ def refine_pcmp(
     progress : callable, optional
         Called with each setting and its error.
     """
-    known = Memory(error, checkpoint, progress)
-    best = min((dict(start) for start in starts), key=known)
+    points = [dict(start) for start in starts]
+    known = Memory(error, checkpoint, progress, len(points[0]))
+    best = min(points, key=known)
     for shift in shifts:
         while (better := _improved(best, shift, limits, known)) is not None:
             best = better
@@ -87,11 +89,13 @@ def refine_pcmp(
 
 
 class Memory:
-    """An error that is computed once for each setting."""
+    """An error that is computed once for each setting of so many values."""
 
-    def __init__(self, error: Callable[[Values], float], checkpoint: Checkpoint | None, progress: Any) -> None:
+    def __init__(
+        self, error: Callable[[Values], float], checkpoint: Checkpoint | None, progress: Any, n_values: int
+    ) -> None:
         self.error, self.checkpoint, self.progress = error, checkpoint, progress
-        state = checkpoint.load() if checkpoint else {}
+        state = checkpoint.load(lambda state: _check_tried(state, n_values)) if checkpoint else {}
         self.errors = {tuple(values): error for values, error in state.get("tried", [])}
 
     @property
@@ -107,6 +111,15 @@ class Memory:
         if self.progress:
             self.progress(v_init, self.errors[key])
         return self.errors[key]
+
+
+def _check_tried(state: Mapping[str, Any], n_values: int) -> None:
+    """Raise ValueError unless a state lists pairs of settings and errors."""
+    tried = mapping(state, "the state", ["tried"])["tried"]
+    for k, pair in enumerate(sequence(tried, "tried")):
+        values, error = sequence(pair, f"tried[{k}]", 2)
+        reals(values, f"the pre-charges of tried[{k}]", n_values)
+        real(error, f"the error of tried[{k}]", 0)
 
 
 def _improved(best: Values, shift: float, limits: tuple[float, float], known: Memory) -> dict[str, float] | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,13 +26,19 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from brianconv.conversion.weights import load_tensors
 from brianconv.errors import DataError, OutputError, ParameterError
 from brianconv.files import write_atomically
 from brianconv.tuning.checkpoint import differences
 from brianconv.tuning.stdb_network import TrainableNetwork
 from brianconv.tuning.stdb_neurons import hybrid_cross_entropy
+from brianconv.tuning.training_state import check_fields, check_optimizer, check_random, check_tensors
+from brianconv.values import mapping, real, reals, whole
 
 Augment = Callable[[Tensor], Tensor]
+KEYS = ("about", "network", "averaged", "optimizer", "random", "random_gpu", "history")  # of a checkpoint
+MOST_EPOCHS = 2**31 - 1
+ROUNDING = 1e-5  # of averages in float32
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ def train_stdb(
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=schedule.learning_rate)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(schedule.average))
     about = _about(network, images, labels, schedule, augmentation)
-    checkpoint = _Checkpoint(state, network, averaged, optimizer, about)
+    checkpoint = _Checkpoint(state, network, averaged, optimizer, about, len(images) // schedule.batch_size)
     history = checkpoint.load_at_most(schedule.epochs)
     pixels, classes = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)), torch.from_numpy(labels).long()
     while history.epoch < schedule.epochs:
@@ -326,25 +333,60 @@ class _Checkpoint:
     averaged: AveragedModel
     optimizer: torch.optim.Optimizer
     about: dict[str, Any]
+    n_batches: int
 
     def load(self) -> History:
-        if self.path is None or not self.path.exists():
+        if self.path is None or not os.path.lexists(self.path):
             return History()
         try:
-            saved = torch.load(self.path, weights_only=True, map_location=_device(self.network))
-            about = saved["about"]
-        except Exception as error:  # whatever torch and pickle raise for files that are something else
-            raise ParameterError(f"{str(self.path)!r} is not the state of a training; delete it") from error
+            saved = load_tensors(self.path, _device(self.network))
+            about = mapping(saved, "it", KEYS)["about"]
+            if not isinstance(about, dict):
+                raise ValueError("about is a mapping")
+        except ValueError as error:
+            raise ParameterError(f"{str(self.path)!r} is not the state of a training ({error}); delete it") from error
         if about != self.about:
             changed = ", ".join(differences(about, self.about))
             raise ParameterError(f"{str(self.path)!r} belongs to another training ({changed}); delete it to start anew")
-        self.network.load_state_dict(saved["network"])
-        self.averaged.load_state_dict(saved["averaged"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        torch.set_rng_state(saved["random"].cpu())
-        if saved["random_gpu"] is not None and torch.cuda.is_available():
-            torch.cuda.set_rng_state(saved["random_gpu"].cpu())
+        try:
+            self._check(saved)
+            torch.set_rng_state(saved["random"].cpu())
+            if saved["random_gpu"] is not None and torch.cuda.is_available():
+                torch.cuda.set_rng_state(saved["random_gpu"].cpu())
+            self.network.load_state_dict(saved["network"])
+            self.averaged.load_state_dict(saved["averaged"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+        except (ValueError, RuntimeError) as error:
+            raise ParameterError(
+                f"{str(self.path)!r} holds a state that this training cannot have written: {error}; delete it to start "
+                "anew"
+            ) from error
         return History(**saved["history"])
+
+    def _check(self, saved: dict[str, Any]) -> None:
+        """Raise ValueError unless this training can have been in a state."""
+        check_tensors(saved["network"], self.network.state_dict(), "network")
+        check_tensors(saved["averaged"], self.averaged.state_dict(), "averaged")
+        for prefix, weights in (("", saved["network"]), ("module.", saved["averaged"])):
+            for name, lowest in self.network.lowest.items():
+                threshold = float(weights[f"{prefix}v_threshold.{name}"])
+                real(threshold, f"v_threshold of {name!r}", lowest * (1 - ROUNDING))
+            for name, leak in self.network.leak.items():
+                highest = max(1.0, float(leak.detach())) + ROUNDING
+                real(float(weights[f"{prefix}leak.{name}"]), f"leak of {name!r}", 0, highest)
+        check_optimizer(saved["optimizer"], self.optimizer)
+        check_random(saved["random"], torch.get_rng_state(), "random")
+        if saved["random_gpu"] is not None and torch.cuda.is_available():
+            check_random(saved["random_gpu"], torch.cuda.get_rng_state(), "random_gpu")
+        history = check_fields(saved["history"], History, "history")
+        epoch = whole(history["epoch"], "epoch", 0, MOST_EPOCHS)
+        whole(history["batch"], "batch", 0, self.n_batches - 1)
+        real(history["total"], "total")
+        real(history["spent"], "spent", 0)
+        for key in ("seconds", "loss") if epoch else ():
+            reals(history[key], key, epoch)
+        if history["accuracy"]:
+            reals(history["accuracy"], "accuracy", min(len(history["accuracy"]), epoch), 0, 1)
 
     def load_at_most(self, epochs: int) -> History:
         """Load the state of a training that has not gone beyond some epochs."""

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from brianconv import datasets
-from brianconv.arguments import Trained, add_seed, load_trained, positive, run_command, take_calibration
+from brianconv.arguments import Trained, add_seed, load_trained, positive, run_command, steps, take_calibration, text
 from brianconv.errors import ParameterError
 from brianconv.files import write_json
 from brianconv.spiking import SpikingNetwork, convert
+from brianconv.values import shown
 
 
 def add_stdb(
@@ -34,7 +35,7 @@ def add_stdb(
     """
     add_model(parser)
     parser.add_argument("--coding", choices=("hybrid", "direct"), default="hybrid")
-    parser.add_argument("--steps", type=positive, metavar="N", help="steps an image (default: the code's; hybrid: 5)")
+    parser.add_argument("--steps", type=steps, metavar="N", help="steps an image (default: the code's; hybrid: 5)")
     parser.add_argument("--images", type=positive, metavar="N", help="training images (default: all)")
     parser.add_argument("--test", type=positive, default=1000, metavar="N", help="test images that are reported")
     parser.add_argument("--epochs", type=positive, default=20, metavar="N", help="(default: 20)")
@@ -52,7 +53,9 @@ def add_stdb(
         "--average", type=float, default=0.0, metavar="X",
         help="decay a batch of a moving average of the weights, which is what is kept (default: 0, the last weights)",
     )  # fmt: skip
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE")
+    parser.add_argument(
+        "--out", type=text, required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE"
+    )
 
 
 def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path) -> None:
@@ -130,8 +133,11 @@ def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepa
     test = trained.prepared(datasets.load(parsed.data, "test", parsed.data_root))
     shift = trained.recipe.get("shift", 0) if parsed.shift is None else parsed.shift
     flip = trained.recipe.get("flip", False) if parsed.flip is None else parsed.flip
-    if shift < 0:
-        raise ParameterError(f"--shift {shift}: it is a number of pixels, 0 or more")
+    longest = min(training.images.shape[-2:])
+    if type(shift) is not int or not 0 <= shift <= longest:
+        raise ParameterError(f"--shift {shown(shift)}: it is a number of pixels from 0 to {longest}")
+    if not isinstance(flip, bool):
+        raise ParameterError(f"flip of the recipe beside the weights is {shown(flip)}; it is true or false")
     if (shift or flip) and training.images.ndim != 4:
         raise ParameterError("--shift and --flip need images of shape (channels, rows, columns)")
     if parsed.steps is not None and parsed.coding == "hybrid" and options.get("encoding") not in ("analog", "poisson"):
@@ -148,6 +154,6 @@ def _table(settings: Mapping[str, Any]) -> str:
     width = max(len(name) for name in names)
     lines = [f"{'':<{width}}{'v_threshold':>13}{'leak':>10}"]
     for name in names:
-        shown = [f"{by[name]:.4g}" if name in by else "-" for by in (thresholds, leaks)]
-        lines.append(f"{name:<{width}}{shown[0]:>13}{shown[1]:>10}")
+        columns = [f"{by[name]:.4g}" if name in by else "-" for by in (thresholds, leaks)]
+        lines.append(f"{name:<{width}}{columns[0]:>13}{columns[1]:>10}")
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from brianconv.analysis.plotting import CYCLE, STYLE
+from brianconv.readers import read_json
 from brianconv.recording import LATENCY_SHARES
 from studies.deep_networks import params
 
@@ -19,7 +19,7 @@ LOWEST = 20  # percentage points below the ANN that are drawn
 
 def main() -> None:
     plt.switch_backend("Agg")
-    results = json.loads((FOLDER / "results.json").read_text())
+    results = read_json(FOLDER / "results.json")
     rows = {title: results[title] for title in params.ROWS if title in results}
     with plt.rc_context(STYLE):
         draw(rows).savefig(FOLDER / "accuracy.png")

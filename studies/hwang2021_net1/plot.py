@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from matplotlib import pyplot as plt
 
 from brianconv.analysis.plotting import CYCLE, STYLE
+from brianconv.readers import read_json
 from studies.hwang2021_net1 import params
 
 FOLDER = Path(__file__).parent
@@ -16,7 +16,7 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
 def main() -> None:
-    results = json.loads((FOLDER / "results.json").read_text())
+    results = read_json(FOLDER / "results.json")
     with plt.rc_context(STYLE):
         figure = draw(results["by_v_init"])
     figure.savefig(FOLDER / "latency.png")

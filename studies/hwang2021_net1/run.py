@@ -7,13 +7,13 @@ Writes results.json after every value of v_init; the same command goes on where 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from brianconv import datasets
 from brianconv.analysis.metrics import summarize, versions
 from brianconv.conversion.weights import load_model
 from brianconv.files import write_json
+from brianconv.readers import read_json
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import convert
 from studies.arguments import study_parser
@@ -51,7 +51,7 @@ def main() -> None:
 
 def _previous(settings: dict[str, int]) -> dict:
     if RESULTS.exists():
-        results = json.loads(RESULTS.read_text())
+        results = read_json(RESULTS)
         if results["settings"] == settings:
             return results
     return {"settings": settings, "versions": versions(), "by_v_init": {}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from brianconv.analysis.plotting import CYCLE, STYLE
+from brianconv.readers import read_json, read_npz
 from studies.hwang2021_net3 import params
 
 FOLDER = Path(__file__).parent
@@ -18,8 +18,8 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 def main() -> None:
-    results = json.loads((FOLDER / "results.json").read_text())
-    pictures = np.load(FOLDER / "pictures.npz")
+    results = read_json(FOLDER / "results.json")
+    pictures = read_npz(FOLDER / "pictures.npz")
     with plt.rc_context(STYLE):
         draw_pictures(pictures, results["by_v_init"]).savefig(FOLDER / "pictures.png", dpi=110)
         draw_errors(results["by_v_init"]).savefig(FOLDER / "errors.png")

@@ -20,6 +20,7 @@ from brianconv import datasets
 from brianconv.analysis.metrics import versions
 from brianconv.conversion.weights import load_model
 from brianconv.files import write_atomically, write_json
+from brianconv.readers import read_json, read_npz
 from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import SpikingNetwork, convert
@@ -60,7 +61,7 @@ def _previous() -> dict[str, Any]:
     names = [name for name in dir(params) if name.isupper() and not name.startswith(("PAPER", "SHOWN"))]
     settings = json.loads(json.dumps({name.lower(): getattr(params, name) for name in names}))
     if RESULTS.exists():
-        results = json.loads(RESULTS.read_text())
+        results = read_json(RESULTS)
         if results["settings"] == settings:
             return results
     return {"settings": settings, "versions": versions(), "by_v_init": {}}
@@ -100,7 +101,7 @@ def _keep_pictures(v_init: str, recording: Recording, photograph: np.ndarray) ->
     if v_init not in params.SHOWN_V_INIT:
         return
     n_columns = photograph.shape[1] // params.PATCH
-    kept = dict(np.load(PICTURES)) if PICTURES.exists() else {}
+    kept: dict[str, Any] = read_npz(PICTURES) if PICTURES.exists() else {}
     kept |= {"original": _pixels(photograph), "ann": _pixels(joined(recording.ann_outputs, n_columns))}
     kept |= {f"{v_init}/{step}": _pixels(joined(recording.outputs(step), n_columns)) for step in params.SHOWN_STEPS}
     write_atomically(PICTURES, lambda file: np.savez_compressed(file, **kept))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 
 from brianconv.analysis.plotting import BLUE, ORANGE, RED, STYLE
 from brianconv.files import write_atomically
+from brianconv.readers import read_json
 from studies.kernels import params
 
 FOLDER = Path(__file__).parent
@@ -25,7 +25,7 @@ MANY = 8  # layers, above which rows are lower and not every layer stands in a l
 
 def main() -> None:
     plt.switch_backend("Agg")
-    for name, results in json.loads((FOLDER / "results.json").read_text()).items():
+    for name, results in read_json(FOLDER / "results.json").items():
         network = params.NETWORKS[name]
         print(f"\n{network.title}\n\n{table(results['rows'])}\n\n{kernel_table(results['tuned'])}")
         with plt.rc_context(STYLE):

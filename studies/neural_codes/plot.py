@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib import pyplot as plt
 
 from brianconv.analysis.plotting import BLUE, RED, STYLE
 from brianconv.files import write_atomically
+from brianconv.readers import read_json, read_npz
 from studies.neural_codes import params
 
 FOLDER = Path(__file__).parent
@@ -17,14 +17,15 @@ FOLDER = Path(__file__).parent
 
 def main() -> None:
     plt.switch_backend("Agg")
-    for network, rows in json.loads((FOLDER / "results.json").read_text())["networks"].items():
+    for network, rows in read_json(FOLDER / "results.json")["networks"].items():
         print(f"{network}, ANN {100 * rows['rate']['ann_accuracy']:.2f} %\n\n{table(rows)}\n")
-    with np.load(FOLDER / "recordings.npz") as recordings, plt.rc_context(STYLE):
+    recordings = read_npz(FOLDER / "recordings.npz")
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             len(params.DRAWN), 2, figsize=(10, 1.5 * len(params.DRAWN)), width_ratios=(3, 2), layout="constrained"
         )
         for k, (title, threshold) in enumerate(params.DRAWN.items()):
-            of_code = {name.partition("/")[2]: recordings[name] for name in recordings.files if name[0] == str(k)}
+            of_code = {name.partition("/")[2]: recordings[name] for name in recordings if name[0] == str(k)}
             _raster(axes[k, 0], of_code, title)
             _trace(axes[k, 1], of_code, threshold)
         axes[0, 0].set_title(f"spikes of {params.RASTER_NEURONS} neurons of {params.LAYER}, one image")

@@ -8,7 +8,6 @@ was stopped. `--network` and `--only` run a part.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from brianconv.conversion.weights import load_model
 from brianconv.errors import UnsupportedLayerError
 from brianconv.files import write_atomically, write_json
 from brianconv.positions import position_of_torch_index
+from brianconv.readers import read_json
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
@@ -67,7 +67,7 @@ def main() -> None:
 
 def _previous(settings: dict[str, int]) -> dict:
     if RESULTS.exists():
-        results = json.loads(RESULTS.read_text())
+        results = read_json(RESULTS)
         if results["settings"] == settings:
             return results
     return {"settings": settings, "versions": versions(), "networks": {}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from brianconv.analysis.plotting import BLUE, CYCLE, RED, STYLE
 from brianconv.files import write_atomically
+from brianconv.readers import read_json
 from brianconv.recording import LATENCY_SHARES
 from studies.pcmp import params
 
@@ -28,7 +28,7 @@ TUNED = (params.LAYERWISE, params.REFINED)
 
 def main() -> None:
     plt.switch_backend("Agg")
-    for name, results in json.loads((FOLDER / "results.json").read_text()).items():
+    for name, results in read_json(FOLDER / "results.json").items():
         network = params.NETWORKS[name]
         missing = {*TUNED, *network.global_coarse} - set(results.get("latency", {}))
         if missing:

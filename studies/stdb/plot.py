@@ -7,7 +7,6 @@ Pictures are put beside results.json, from which everything is drawn.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from matplotlib import pyplot as plt
 
 from brianconv.analysis.plotting import BLUE, RED, STYLE
 from brianconv.files import write_atomically
+from brianconv.readers import read_json
 from studies.stdb import params
 
 FOLDER = Path(__file__).parent
@@ -25,7 +25,7 @@ COLOURS = ("0.75", "0.45", BLUE, RED)
 
 def main() -> None:
     plt.switch_backend("Agg")
-    networks = json.loads((FOLDER / "results.json").read_text())["networks"]
+    networks = read_json(FOLDER / "results.json")["networks"]
     for name, results in networks.items():
         print(f"{name}\n\n{accuracy_table(name, results)}\n\n{variant_table(results.get('variants', {}))}\n")
         with plt.rc_context(STYLE):

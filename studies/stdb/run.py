@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from brianconv.analysis.energy import compute_energy, spikes_per_neuron
 from brianconv.analysis.metrics import versions
 from brianconv.conversion.weights import image_statistics, load_model
 from brianconv.files import write_json
+from brianconv.readers import read_json
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.augment import augment
@@ -86,7 +86,7 @@ def _setup(arguments: argparse.Namespace) -> Setup:
 
 
 def _results(name: str) -> dict[str, Any]:
-    return json.loads(RESULTS.read_text())["networks"].get(name, {}) if RESULTS.exists() else {}
+    return read_json(RESULTS)["networks"].get(name, {}) if RESULTS.exists() else {}
 
 
 def _is_done(setup: Setup, part: str) -> bool:
@@ -104,7 +104,7 @@ def _schedules(setup: Setup) -> list[Schedule]:
 def _store(name: str, part: str, result: dict[str, Any]) -> None:
     results: dict[str, Any] = {"versions": versions(), "networks": {}}
     if RESULTS.exists():
-        results = json.loads(RESULTS.read_text())
+        results = read_json(RESULTS)
     results["networks"].setdefault(name, {})[part] = result
     write_json(RESULTS, results)
     print(f"{name}, {part}: {result}", flush=True)

@@ -97,13 +97,13 @@ def values(group: NeuronGroup, name: str) -> np.ndarray:
 
 def _flush(brian: BrianNetwork) -> None:
     """Drop spikes in flight, so that none reaches the next image."""
-    for name, synapses in brian.connections.items():
+    for synapses in brian.connections.values():
         if isinstance(synapses, StructuredSynapses):
             synapses.flush()
             continue
         if not brian.spiking.synaptic_delay.get(synapses.target.name):
             continue
-        queue = synapses.pre.queue
-        if name not in brian.empty_queues:
-            brian.empty_queues[name] = queue._full_state()
-        queue._restore_from_full_state(brian.empty_queues[name])
+        for pathway in synapses._pathways:
+            if pathway.name not in brian.empty_queues:
+                brian.empty_queues[pathway.name] = pathway.queue._full_state()
+            pathway.queue._restore_from_full_state(brian.empty_queues[pathway.name])

@@ -57,11 +57,9 @@ def bundle_sources(folder: Path, flags: str) -> None:
         file.unlink()
     (folder / "aligned_arrays.cpp").write_text(ALIGNED_ARRAYS)
     shutil.rmtree(folder / "results", ignore_errors=True)
-    sources = sorted(folder.glob("*.cpp"))
+    objects = sorted(str(path.relative_to(folder).with_suffix(".o")) for path in folder.rglob("*.cpp"))
     (folder / "makefile").unlink()
-    (folder / "Makefile").write_text(
-        MAKEFILE.format(flags=flags, objects=" ".join(f"{path.stem}.o" for path in sources))
-    )
+    (folder / "Makefile").write_text(MAKEFILE.format(flags=flags, objects=" ".join(objects)))
 
 
 def _bundle(files: list[Path]) -> str:

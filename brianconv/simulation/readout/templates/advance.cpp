@@ -1,6 +1,12 @@
 {# USES_VARIABLES { pixel, pixel_order, _n_pixels } #}
 {# Counts the step; after the last step of an image, reads the next one. #}
 {% extends 'common_group.cpp' %}
+{% block extra_headers %}
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <vector>
+{% endblock %}
 {% block maincode %}
     {{counter.step}} += 1;
     if ({{counter.step}} <= {{counter.n_steps}}) return;

@@ -2,8 +2,11 @@
 # make test       install, then run the tests (make test-all: the slow ones too)
 # make bench      install, with SpikingJelly and sinabs, and measure the speed of all
 # make lint       formatting, linter and type checker
+# make PYTHON=python3.12 test     the same with another Python
 
 PYTHON ?= python3
+PYTHONS := python3.13 python3.12 python3.11
+NAME := 'import sys; print("python%d.%d" % sys.version_info[:2])'
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
@@ -38,9 +41,12 @@ $(VENV)/installed-bench: requirements-bench.txt $(INSTALLED)
 	touch $@
 
 check:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: apt-get install python3"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-		{ echo "the pinned versions are for Python 3.11, this is $$($(PYTHON) --version): make PYTHON=python3.11"; exit 1; }
+	@found=$$($(PYTHON) -c $(NAME) 2>/dev/null); case " $(PYTHONS) " in *" $${found:-no} "*) exit 0;; esac; \
+		echo "$(PYTHON) is $${found:-missing}, but the pinned versions are for Python 3.11, 3.12 and 3.13:"; \
+		for python in $(PYTHONS); do $$python -c '' 2>/dev/null && { echo "make PYTHON=$$python"; exit 1; }; done; \
+		echo "install one of them (apt-get install python3), then make PYTHON=python3.x"; exit 1
+	@test ! -e $(BIN)/python || { made=$$($(BIN)/python -c $(NAME)); test "$$made" = "$$($(PYTHON) -c $(NAME))" || \
+		{ echo "$(VENV) was made with $$made: make PYTHON=$$made, or make clean before another Python"; exit 1; }; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	@command -v $${CXX:-g++} >/dev/null || { echo "a C++ compiler is missing: apt-get install g++"; exit 1; }
 	@$(PYTHON) -c 'import pathlib, sysconfig, sys; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || \

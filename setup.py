@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 CORE = [
-    "brian2>=2.9",
+    "brian2>=2.9,<2.12",  # generated code relies on its internals: see brianconv/simulation/compat.py
     "numpy<2.4; python_version<'3.12'",
     "numpy; python_version>='3.12'",
     "scipy",
@@ -39,6 +39,7 @@ setup(
         "brianconv": ["py.typed"],
     },
     python_requires=">=3.11",
+    classifiers=[f"Programming Language :: Python :: {version}" for version in ("3.11", "3.12", "3.13")],
     install_requires=CORE,
     extras_require={"bench": BENCH, "demo": DEMO, "studies": STUDIES, "test": DEMO + TEST},
     entry_points={"console_scripts": ["brianconv=brianconv.cli:main"]},

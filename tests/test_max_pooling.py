@@ -45,8 +45,17 @@ def test_brian_equals_the_torch_reference(numpy_target, code, synapses):
 
 
 @pytest.mark.parametrize("synapses", ["structured", "explicit"])
+@pytest.mark.parametrize("delay", [2, {"layer_2": 3}])
+def test_spikes_in_flight_to_a_pooling_layer_end_with_their_image(numpy_target, delay, synapses):
+    spiking = pooling_network("burst", synaptic_delay=delay)
+    outcome = verify(spiking, dyadic_images(3, SHAPE), 20, synapses=synapses)
+    assert outcome.passed and outcome.n_spikes > 100, str(outcome)
+
+
+@pytest.mark.parametrize("synapses", ["structured", "explicit"])
 def test_generated_programs_equal_the_torch_reference(synapses):
-    outcome = verify(pooling_network("burst"), dyadic_images(3, SHAPE), 20, mode="standalone", synapses=synapses)
+    spiking = pooling_network("burst", synaptic_delay={"layer_2": 2})
+    outcome = verify(spiking, dyadic_images(3, SHAPE), 20, mode="standalone", synapses=synapses)
     assert outcome.passed and outcome.n_spikes > 100, str(outcome)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from brianconv import Convolution, Dense, MaxPooling, StructuredSynapses, average_pooling, group_index
 from brianconv.conversion.graph import Connection
 from brianconv.errors import ParameterError, ShapeError
+from brianconv.simulation.synapses.targets import protect_events
 
 N_STEPS = 8
 ON_PRE = [
@@ -195,6 +196,7 @@ class Gate:
         i, j, _ = Connection("input", (pooling.window,)).edges()
         plain.connect(i=i, j=j)
         plain.passing.order = 1
+        protect_events(plain)  # the statements name i
         self.structured = StructuredSynapses(
             self.source, self.targets[1], pooling, "v_post += omega_pre", gate="omega_pre", name=f"{prefix}gate"
         )

@@ -31,6 +31,7 @@ from filelock import FileLock
 
 from brianconv.errors import CompilerError, ParameterError, SimulationError
 from brianconv.files import working_folder, writable_folder
+from brianconv.simulation.compat import profiled_seconds
 from brianconv.simulation.network import (
     BrianNetwork,
     Settings,
@@ -293,7 +294,7 @@ def generate_sources(
 
 def _print_profile() -> None:
     names = get_device().profiled_codeobjects
-    lines = [f'std::cout << "seconds_{name} " << brian::{name}_profiling_info << std::endl;' for name in names]
+    lines = [f'std::cout << "seconds_{name} " << {profiled_seconds(name)} << std::endl;' for name in names]
     get_device().code_lines["before_end"][:0] = lines  # ahead of the end of the program
 
 

@@ -65,11 +65,9 @@ def bundle_sources(folder: Path, flags: str) -> None:
     objects.write_text(_allocated_once(_with_checked_loading(objects.read_text())))
     (folder / "aligned_arrays.cpp").write_text(ALIGNED_ARRAYS)
     shutil.rmtree(folder / "results", ignore_errors=True)
-    sources = sorted(folder.glob("*.cpp"))
+    objects = sorted(str(path.relative_to(folder).with_suffix(".o")) for path in folder.rglob("*.cpp"))
     (folder / "makefile").unlink()
-    (folder / "Makefile").write_text(
-        MAKEFILE.format(flags=flags, objects=" ".join(f"{path.stem}.o" for path in sources))
-    )
+    (folder / "Makefile").write_text(MAKEFILE.format(flags=flags, objects=" ".join(objects)))
 
 
 def _with_checked_loading(text: str) -> str:

@@ -160,7 +160,10 @@ def _flush_statements(brian: BrianNetwork) -> list[str]:
         if isinstance(synapses, StructuredSynapses):
             statements += synapses.flush_statements()
         elif brian.spiking.synaptic_delay.get(synapses.target.name):
-            statements.append(f"for (auto &_spikes : brian::{synapses.pre.name}.queue[0]->queue) _spikes.clear();")
+            statements += [
+                f"for (auto &_spikes : brian::{pathway.name}.queue[0]->queue) _spikes.clear();"
+                for pathway in synapses._pathways
+            ]
     return statements
 
 

@@ -6,6 +6,7 @@ from brian2 import NeuronGroup, Synapses
 from brian2.units.fundamentalunits import Quantity
 
 from brianconv.conversion.graph import Connection
+from brianconv.simulation.synapses.targets import protect_events
 
 # memory of one stored synapse while the network is built, measured on 13.4 million synapses
 BYTES_PER_SYNAPSE = {"float64": 95, "float32": 50}
@@ -55,6 +56,7 @@ def connect_explicit(
     synapses.connect(i=i, j=j)
     synapses.w = w.astype(dtype) * weight_unit
     synapses.pre.when = slot
+    protect_events(synapses)
     return synapses
 
 
@@ -107,4 +109,5 @@ def connect_gate(
     for order, pathway in enumerate(("gate", "pass")):
         synapses._pathways[order].when, synapses._pathways[order].order = slot, order
         assert synapses._pathways[order].objname.endswith(pathway)
+    protect_events(synapses)
     return synapses

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from brian2 import Synapses, get_device
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
@@ -55,6 +56,26 @@ class StructuredNumpyCodeObject(NumpyCodeObject):
 
     templater = NumpyCodeObject.templater.derive(PACKAGE)
     generator_class = StructuredNumpyCodeGenerator
+
+
+class PlainCythonCodeObject(CythonCodeObject):
+    """Cython code object of plain synapses whose statements may name any variable.
+
+    Brian2 2.10 and later count the arriving spikes in a variable ``i``. A statement that reads the index ``i`` of the
+    presynaptic neuron overwrites it: spikes are left out or repeated.
+    """
+
+    templater = CythonCodeObject.templater.derive(PACKAGE)
+
+
+def protect_events(synapses: Synapses) -> None:
+    """Let every spike run the statements of plain synapses once, whatever variables they name.
+
+    The target is the one that is active now, even if the user sets another one before the network runs.
+    """
+    chosen = get_device().code_object_class(None)
+    for pathway in synapses._pathways:
+        pathway.codeobj_class = PlainCythonCodeObject if chosen is CythonCodeObject else chosen
 
 
 CODE_OBJECTS = {

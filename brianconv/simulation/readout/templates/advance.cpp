@@ -2,7 +2,11 @@
 {# Counts the step; after the last step of an image, reads the next one. #}
 {% extends 'common_group.cpp' %}
 {% block extra_headers %}
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
 #include <string>
+#include <vector>
 extern "C" { const char *brianconv_images_file = nullptr; }  // another file than `images` in the folder of results
 {% endblock %}
 {% block maincode %}

@@ -1,6 +1,11 @@
 {# USES_VARIABLES { score, class_order, _n_classes, steps, decisions, decided } #}
 {# Ends an image at its last step or when it is decided (Kim et al. 2018, Algorithm 1); stops after the last image. #}
 {% extends 'common_group.cpp' %}
+{% block extra_headers %}
+#include <cmath>
+#include <ctime>
+#include <iostream>
+{% endblock %}
 {% block maincode %}
     int _best = 0;
     double _highest = {{score}}[{{class_order}}[0]], _second = -INFINITY;

@@ -13,7 +13,7 @@ from brianconv.decisions import delayed_scores
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import writable_folder, write_atomically, write_json
 
-ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "ann_scores")
+ARRAYS = ("scores", "spike_counts", "synaptic_operations", "analog_operations", "steps", "decided", "ann_scores")
 LATENCY_SHARES = ("99.0", "99.5", "99.9")
 WHOLE = 0.01  # scores in single precision times the step lie that close to spike counts
 
@@ -84,7 +84,10 @@ class Recording:
     scores : array, shape (n_images, n_steps, n_classes)
         NaN after an image was decided.
     spike_counts, synaptic_operations : arrays of int, shape (n_steps, n_layers)
-        Summed over images.
+        Summed over images. Pixels that enter as analog values are not spikes: they are not in here.
+    analog_operations : array of int, shape (n_steps,)
+        What analog pixels do in the place of spikes, summed over images: non-zero pixels times their fan-out, in every
+        step in which they drive the network, although their products with the weights stay the same.
     steps : array of int, shape (n_images,)
         Number of steps that each image took.
     decided : array of bool, shape (n_images,)
@@ -98,6 +101,7 @@ class Recording:
     shapes : mapping of str to tuple
         Shape of each population, (channels, rows, columns) or (features,).
     spikes : mapping of str to Spikes
+        Of the input only spikes, no analog pixels.
     potentials : mapping of str to Potentials
     timing : mapping of str to float
         Seconds: build_s, simulate_s.
@@ -117,6 +121,7 @@ class Recording:
     scores: np.ndarray
     spike_counts: np.ndarray
     synaptic_operations: np.ndarray
+    analog_operations: np.ndarray
     steps: np.ndarray
     decided: np.ndarray
     delay: int

@@ -338,7 +338,7 @@ class ReferenceRun:
     Attributes
     ----------
     spikes, potentials : mapping of str to array, shape (n_images, n_steps, n_neurons)
-        Potentials are those before the reset.
+        Potentials are those before the reset. Analog pixels are not spikes.
     sent : mapping of str to array, shape (n_images, n_neurons)
         Sum of what the spikes carried: their number, their weights, or the values of a kernel; the potential at the end
         for an output that does not fire.
@@ -386,8 +386,11 @@ def simulate_reference(
             sent[name] = sent.get(name, 0.0) + carried[name] if fires else before
             spikes[name].append(fired)
             potentials[name].append(before)
+    fired_by_name = {name: torch.stack(rows, 1).bool().numpy() for name, rows in spikes.items()}
+    for name, analog in spiking.analog_steps(n_steps).items():
+        fired_by_name[name][:, analog] = False
     return ReferenceRun(
-        {name: torch.stack(rows, 1).bool().numpy() for name, rows in spikes.items()},
+        fired_by_name,
         {name: torch.stack(rows, 1).numpy() for name, rows in potentials.items()},
         {name: values.numpy() for name, values in sent.items()},
     )

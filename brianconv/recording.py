@@ -88,7 +88,10 @@ class Recording:
     scores : array, shape (n_images, n_steps, n_classes)
         NaN after an image was decided.
     spike_counts, synaptic_operations : arrays of int, shape (n_steps, n_layers)
-        Summed over images.
+        Summed over images. Pixels that enter as analog values are not spikes: they are not in here.
+    analog_operations : array of int, shape (n_steps,)
+        What analog pixels do in the place of spikes, summed over images: non-zero pixels times their fan-out, in every
+        step in which they drive the network, although their products with the weights stay the same.
     steps : array of int, shape (n_images,)
         Number of steps that each image took.
     decided : array of bool, shape (n_images,)
@@ -102,6 +105,7 @@ class Recording:
     shapes : mapping of str to tuple
         Shape of each population, (channels, rows, columns) or (features,).
     spikes : mapping of str to Spikes
+        Of the input only spikes, no analog pixels.
     potentials : mapping of str to Potentials
     timing : mapping of str to float
         Seconds: build_s, simulate_s.
@@ -111,6 +115,8 @@ class Recording:
         Length of a step in ms.
     output_scale : float
         What a normalised output of 1 is in the units of the network before conversion.
+    output_shift : float
+        Constant that was added to all outputs in these units, so that the winner of every image is above 0.
     score_of_one : array, shape (n_steps,), or None
         The score that stands for a normalised output of 1 after each step; None if it is 1.
     rectified : bool
@@ -121,6 +127,7 @@ class Recording:
     scores: np.ndarray
     spike_counts: np.ndarray
     synaptic_operations: np.ndarray
+    analog_operations: np.ndarray
     steps: np.ndarray
     decided: np.ndarray
     delay: int
@@ -133,6 +140,7 @@ class Recording:
     parameters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     dt_ms: float = 1.0
     output_scale: float = 1.0
+    output_shift: float = 0.0
     score_of_one: np.ndarray | None = None
     rectified: bool = False
 
@@ -191,7 +199,8 @@ class Recording:
         if not 1 <= step <= self.n_steps:
             raise ParameterError(f"step is {step}; the recording has steps 1 to {self.n_steps}")
         one = 1.0 if self.score_of_one is None else self.score_of_one[step - 1]
-        outputs = (self.output_scale / one * self.scores[:, step - 1]).reshape(self.n_images, *self.output_shape)
+        scores = self.output_scale / one * self.scores[:, step - 1] - self.output_shift
+        outputs = scores.reshape(self.n_images, *self.output_shape)
         return np.maximum(outputs, 0.0) if self.rectified else outputs
 
     @property
@@ -338,6 +347,7 @@ class Recording:
             "parameters": {name: dict(values) for name, values in self.parameters.items()},
             "dt_ms": self.dt_ms,
             "output_scale": self.output_scale,
+            "output_shift": self.output_shift,
             "rectified": self.rectified,
             "score_of_one": None if self.score_of_one is None else self.score_of_one.tolist(),
             "timing": dict(self.timing),
@@ -359,6 +369,7 @@ class Recording:
             parameters=about["parameters"],
             dt_ms=about["dt_ms"],
             output_scale=about["output_scale"],
+            output_shift=about["output_shift"],
             rectified=about["rectified"],
             score_of_one=None if about["score_of_one"] is None else np.array(about["score_of_one"]),
             timing=about["timing"],

@@ -384,7 +384,7 @@ class ReferenceRun:
     Attributes
     ----------
     spikes, potentials : mapping of str to array, shape (n_images, n_steps, n_neurons)
-        Potentials are those before the reset.
+        Potentials are those before the reset. Analog pixels are not spikes.
     sent : mapping of str to array, shape (n_images, n_neurons)
         Sum of what the spikes carried: their number, their weights, or the values of a kernel; the potential at the end
         for an output that does not fire.
@@ -451,8 +451,11 @@ def simulate_reference(
     output = neurons[spiking.output]
     trains, courses = (torch.stack(of_all[spiking.output]) for of_all in (spikes, potentials))
     scores = READOUTS[readout.name](output, trains, courses, delay).movedim(0, 1).numpy()
+    fired_by_name = {name: torch.stack(rows, 1).bool().numpy() for name, rows in spikes.items()}
+    for name, analog in spiking.analog_steps(n_steps).items():
+        fired_by_name[name][:, analog] = False
     return ReferenceRun(
-        {name: torch.stack(rows, 1).bool().numpy() for name, rows in spikes.items()},
+        fired_by_name,
         {name: torch.stack(rows, 1).numpy() for name, rows in potentials.items()},
         {name: values.numpy() for name, values in sent.items()},
         scores,

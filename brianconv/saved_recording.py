@@ -16,9 +16,10 @@ from brianconv.values import known, mapping, real, reals, shown, whole
 
 MOST_NEURONS = 2**31 - 1  # of a population, as Brian2 numbers them
 FIELDS = (
-    "layers", "shapes", "delay", "theta", "parameters", "dt_ms", "output_scale", "rectified", "score_of_one", "timing",
+    "layers", "shapes", "delay", "theta", "parameters", "dt_ms", "output_scale", "output_shift", "rectified", "score_of_one",
+    "timing",
 )  # fmt: skip
-ARRAYS = ("scores", "spike_counts", "synaptic_operations", "steps", "decided", "ann_scores")
+ARRAYS = ("scores", "spike_counts", "synaptic_operations", "analog_operations", "steps", "decided", "ann_scores")
 RECORDED = ("spikes", "potentials", "potential_neurons")  # arrays of single layers, each named after its layer
 Arrays = Mapping[str, np.ndarray]
 
@@ -73,6 +74,7 @@ def _check_numbers(about: Mapping[str, Any], n_steps: int, layers: list[str]) ->
     for key in ("dt_ms", "output_scale"):
         if real(about[key], key, 0) == 0:
             raise ValueError(f"{key} is 0; it is a positive number")
+    real(about["output_shift"], "output_shift", 0)
     if not isinstance(about["rectified"], bool):
         raise ValueError(f"rectified is {shown(about['rectified'])}; it is true or false")
     if about["score_of_one"] is not None:
@@ -101,6 +103,7 @@ def _check_results(arrays: Arrays, n_layers: int, n_classes: int) -> int:
     _check_array(arrays, "steps", "iu", (n_images,), 1, n_steps)
     for name in ("spike_counts", "synaptic_operations"):
         _check_array(arrays, name, "iu", (n_steps, n_layers), 0)
+    _check_array(arrays, "analog_operations", "iu", (n_steps,), 0)
     if np.any(~arrays["decided"] & (arrays["steps"] < n_steps)):
         raise ValueError("an image that was not decided has fewer steps than there are")
     if not np.isfinite(scores[_shown_steps(arrays)]).all() or not np.isfinite(arrays["ann_scores"]).all():

@@ -277,6 +277,22 @@ class SpikingNetwork:
         """Return the longest delay, in steps, of the spikes that leave a population."""
         return max((self.synaptic_delay.get(layer.name, 0) for layer in self.graph.targets(population)), default=0)
 
+    def analog_steps(self, n_steps: int) -> dict[str, np.ndarray]:
+        """Return in which steps populations send pixels instead of spikes, by population, each (n_steps,) of bool.
+
+        These are the input in the analog steps of its encoding, and maximum pooling while it passes such pixels on.
+        """
+        lasting, steps = self.scheme.encoding.analog_steps, np.arange(n_steps)
+        if lasting == 0:
+            return {}
+        late = {INPUT: 0}
+        for name in self.graph.pixel_sources[1:]:
+            source = self.graph.layer(name).connections[0].source
+            late[name] = late[source] + self.synaptic_delay.get(name, 0)
+        return {
+            name: (steps >= d) & (steps < d + (n_steps if lasting is None else lasting)) for name, d in late.items()
+        }
+
     def on_pre(self, population: str, target: str) -> str:
         """Return what a spike of a population does to the neurons of a target layer when it arrives."""
         model, delay = self.neurons[population], self.synaptic_delay.get(target, 0)

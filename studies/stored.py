@@ -16,7 +16,7 @@ from models.train import WEIGHTS
 # of the summary of a recording
 KEPT = (
     "ann_accuracy", "accuracy", "accuracy_by_step", "latency_steps", "spikes_per_image",
-    "synaptic_operations_per_image",
+    "synaptic_operations_per_image", "analog_operations_per_image",
 )  # fmt: skip
 
 

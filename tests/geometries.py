@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from brianconv.conversion.channels import Placement
 from brianconv.conversion.geometry import (
     Convolution,
     Dense,
@@ -107,3 +108,68 @@ def _dense(draw):
     dense = Dense(dyadic_weight(draw(st.integers(1, 5)), flat), np.zeros(1))
     dense = Dense(dense.weight, np.zeros(len(dense.weight)))
     return (*poolings, Reshape(image, (flat,)), dense)
+
+
+@st.composite
+def linear_chains(draw):
+    """Draw up to four geometries in a row with nothing between them, as a network without ReLU has."""
+    chain, shape = [], (draw(st.integers(1, 4)), *_pair(draw, 2, 6))
+    for _ in range(draw(st.integers(1, 4))):
+        steps = FOLLOWING if len(shape) == 3 else (_flat_dense, _gain, _placement, _unflattened)
+        try:
+            chain += draw(st.sampled_from(steps))(draw, shape)
+        except ShapeError:  # drawn too small
+            assume(False)
+        shape = chain[-1].output_shape
+    return tuple(chain)
+
+
+def _following_convolution(draw, shape):
+    groups = draw(st.sampled_from([n for n in range(1, shape[0] + 1) if shape[0] % n == 0]))
+    weight = dyadic_weight(groups * draw(st.integers(1, 2)), shape[0] // groups, *_pair(draw, 1, 3))
+    weight[:, :, 0] = 0  # a connection of weight 0 counts
+    padding = (_pair(draw, 0, 2), _pair(draw, 0, 2))
+    bias = np.zeros(len(weight))
+    return [Convolution(weight, bias, shape, _pair(draw, 1, 3), padding, _pair(draw, 1, 2), groups)]
+
+
+def _following_transposed(draw, shape):
+    groups = draw(st.sampled_from([1, shape[0]]))
+    weight = dyadic_weight(shape[0], draw(st.integers(1, 2)), *_pair(draw, 1, 3))
+    bias = np.zeros(weight.shape[1] * groups)
+    return [TransposedConvolution(weight, bias, shape, _pair(draw, 1, 2), _pair(draw, 0, 1), groups=groups)]
+
+
+def _following_pooling(draw, shape):
+    return [average_pooling(shape, _pair(draw, 1, 3), _pair(draw, 1, 3))]
+
+
+def _gain(draw, shape):
+    return [OneToOne(dyadic_weight(*shape), shape)]
+
+
+def _placement(draw, shape):
+    first, beyond = _pair(draw, 0, 2)
+    return [Placement(shape, first + shape[0] + beyond, first)]
+
+
+def _seen_otherwise(draw, shape):
+    """The same values as an image of other rows, columns and channels."""
+    channels, rows, columns = draw(st.permutations(shape))
+    return [Reshape(shape, (channels, rows, columns))]
+
+
+def _flat_dense(draw, shape):
+    n_pre, n_post = int(np.prod(shape)), draw(st.integers(1, 6))
+    return [*([Reshape(shape, (n_pre,))] * (len(shape) > 1)), Dense(dyadic_weight(n_post, n_pre), np.zeros(n_post))]
+
+
+def _unflattened(draw, shape):
+    """A flat layer as an image, with channels that are as many as its greatest divisor below 4."""
+    channels = max(n for n in range(1, 4) if shape[0] % n == 0)
+    return [Reshape(shape, (channels, shape[0] // channels, 1))]
+
+
+FOLLOWING = (
+    _following_convolution, _following_transposed, _following_pooling, _gain, _placement, _seen_otherwise, _flat_dense,
+)  # fmt: skip

@@ -202,6 +202,30 @@ def test_a_residual_block_is_two_populations():
     assert graph.output.rectified
 
 
+class InvertedResidual(nn.Module):
+    """Sandler et al. (2018): expansion, depthwise convolution, and a projection that is not rectified."""
+
+    def __init__(self, n_channels, factor):
+        super().__init__()
+        n_hidden = n_channels * factor
+        self.expand, self.project = nn.Conv2d(n_channels, n_hidden, 1), nn.Conv2d(n_hidden, n_channels, 1)
+        self.depthwise = nn.Conv2d(n_hidden, n_hidden, 3, padding=1, groups=n_hidden)
+
+    def forward(self, x):
+        return x + self.project(self.depthwise(self.expand(x).relu()).relu())
+
+
+def test_synapses_of_linear_bottlenecks_by_hand():
+    blocks = [InvertedResidual(24, 6) for _ in range(3)]
+    stem = nn.Sequential(nn.Conv2d(3, 24, 3, padding=1), nn.ReLU())
+    graph = extract_graph(nn.Sequential(stem, *blocks, nn.Conv2d(24, 10, 1)), (3, 32, 32))
+    places, taps = 32 * 32, (3 * 32 - 2) ** 2  # of 1 x 1 and, without those on padding, of 3 x 3 kernels
+    first, depthwise = 3 * 24 * taps, 144 * taps
+    # an expansion reads the stem, and through their projections the depthwise layers of all blocks before
+    expansions = [(24 + k * 144) * 144 * places for k in range(3)]
+    assert graph.n_synapses == first + 3 * depthwise + sum(expansions) + (24 + 3 * 144) * 10 * places
+
+
 def test_a_module_called_twice_becomes_two_layers_with_the_same_weights():
     graph = extract_graph(NETWORKS["shared module"], IMAGE)
     assert graph.names == ["input", "a", "a_2"]

@@ -4,7 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
+from conftest import dyadic_, dyadic_images
 
+from brianconv import verify
 from brianconv.analysis.energy import (
     ACCUMULATE_PJ,
     MULTIPLICATION_PJ,
@@ -12,6 +15,7 @@ from brianconv.analysis.energy import (
     SPINNAKER,
     TRUENORTH,
     OperationCounts,
+    analog_macs,
     compute_energy,
     estimated_compute_energy,
     macs_by_layer,
@@ -21,6 +25,7 @@ from brianconv.analysis.energy import (
     spikes_per_neuron,
     synaptic_operations_by_layer,
 )
+from brianconv.analysis.metrics import summarize
 from brianconv.coding import SCHEMES
 from brianconv.conversion.geometry import (
     Convolution,
@@ -34,6 +39,8 @@ from brianconv.conversion.geometry import (
 from brianconv.conversion.graph import Connection, Layer, LayerGraph
 from brianconv.errors import DataError, ParameterError
 from brianconv.recording import Recording
+from brianconv.simulation.run import simulate
+from brianconv.spiking import convert
 
 # Park et al. (2020), Table II: latency in steps, spikes in millions, energy on TrueNorth and on SpiNNaker
 TABLE_II = {
@@ -220,8 +227,11 @@ def test_estimated_energy_by_hand():
     assert energy.snn_pj == pytest.approx(324.5)
 
 
-def recording(graph: LayerGraph, spikes: list, steps: list, n_steps: int = 3) -> Recording:
-    """Return a recording in which each neuron of a layer fires `spikes[image][layer]` times, all in the first step."""
+def recording(graph: LayerGraph, spikes: list, steps: list, n_steps: int = 3, analog: bool = False) -> Recording:
+    """Return a recording in which each neuron of a layer fires `spikes[image][layer]` times, all in the first step.
+
+    With `analog`, pixels enter as analog values in the first step.
+    """
     counts, operations = (np.zeros((n_steps, len(graph.names)), dtype=int) for _ in range(2))
     for k, name in enumerate(graph.names):
         total = sum(image[k] for image in spikes)
@@ -233,6 +243,7 @@ def recording(graph: LayerGraph, spikes: list, steps: list, n_steps: int = 3) ->
         scores=np.zeros((len(spikes), n_steps, n_classes)),
         spike_counts=counts,
         synaptic_operations=operations,
+        analog_operations=np.array([7 * analog, 0, 0]),
         steps=np.array(steps),
         decided=np.zeros(len(spikes), dtype=bool),
         delay=0,
@@ -265,17 +276,87 @@ def test_compute_energy_of_spikes_by_hand():
 
 
 def test_compute_energy_of_analog_pixels_by_hand():
-    hybrid = recording(small(), [[1, 1, 0]], [3])
-    energy = compute_energy(hybrid, small(), analog_steps=1)
+    hybrid = recording(small(), [[1, 1, 0]], [3], analog=True)
+    energy = compute_energy(hybrid, small())
+    # all products of the first layer, those of black pixels too
     assert energy.analog_pj == pytest.approx(600 * 3.2)
     # the footnote to Eq. 25: accumulates in the remaining steps at the first layer
     assert energy.spikes_pj == pytest.approx({"input": 60.0, "layer1": 24.0, "layer2": 0.0})
     assert energy.snn_pj == pytest.approx(1920 + 84)
 
 
-def test_analog_steps_end_with_an_early_decision():
-    energy = compute_energy(recording(small(), [[0, 0, 0]] * 2, [1, 3]), small(), analog_steps=3)
-    assert energy.analog_pj == pytest.approx(600 * 3.2 * (1 + 3) / 2)
+HYBRID = {"window": 2, "v_threshold": 1}
+# Datta et al. (2021), footnote to Eq. 25: a multiply-accumulate at t = 1, an accumulate for the spike at t = 2
+ONE_PIXEL = ("hybrid", HYBRID, [1, 0], [0, 1], 3.2 + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("coding", "options", "analog", "spikes", "energy_pj", "mode"),
+    [
+        (*ONE_PIXEL, "runtime"),
+        (*ONE_PIXEL, "standalone"),
+        # the same: only multiply-accumulates of the first step, as neither inputs nor weights change
+        ("direct", {"v_threshold": 1}, [1, 1], [0, 0], 3.2, "runtime"),
+        ("analog", {}, [1, 1], [0, 0], 3.2, "runtime"),
+        ("hybrid", {**HYBRID, "encoding": "single_spike"}, [0, 0], [0, 1], 0.1, "runtime"),
+        ("rate", {}, [0, 0], [1, 1], 0.2, "runtime"),
+        ("poisson", {}, [0, 0], [1, 1], 0.2, "runtime"),
+    ],
+    ids=["hybrid", "hybrid, standalone", "direct", "analog", "single_spike", "rate", "poisson"],
+)
+def test_energy_of_one_pixel_and_one_synapse_by_hand(numpy_target, coding, options, analog, spikes, energy_pj, mode):
+    model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False))
+    model[0].weight.data[:] = 0.25
+    spiking = convert(model, coding=coding, input_shape=(1,), normalization="none", **options)
+    run = simulate(spiking, np.ones((1, 1)), 2, mode=mode, record_spikes=["input"])
+    assert run.spike_counts[:, 0].tolist() == run.synaptic_operations[:, 0].tolist() == spikes
+    assert run.analog_operations.tolist() == analog
+    assert (run.spikes["input"].step - 1).tolist() == np.flatnonzero(spikes).tolist(), "pixels are not spikes"
+    energy = compute_energy(run, spiking.graph)
+    assert energy.snn_pj == pytest.approx(energy_pj, rel=1e-12)
+    assert energy.analog_pj == (3.2 if any(analog) else 0)
+    summary = summarize(run, np.zeros(1, dtype=int))
+    assert summary["analog_operations_per_image"] == sum(analog)
+    assert summary["synaptic_operations_per_image"] == sum(spikes)
+    assert summary["spikes_per_image_by_layer"]["input"] == sum(spikes)
+
+
+def analog_network(pooled: bool) -> torch.nn.Sequential:
+    first = [torch.nn.MaxPool2d(2), torch.nn.Conv2d(1, 2, 2)] if pooled else [torch.nn.Conv2d(1, 2, 3, 2)]
+    return dyadic_(torch.nn.Sequential(*first, torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8, 3)))
+
+
+@pytest.mark.parametrize(("mode", "jobs"), [("runtime", 1), ("standalone", 2)])
+def test_analog_operations_are_those_of_the_images_that_are_not_decided_yet(numpy_target, mode, jobs):
+    spiking = convert(analog_network(False), coding="analog", input_shape=(1, 6, 6), normalization="none")
+    images = dyadic_images(5, (1, 6, 6))
+    images[:, :, :2] = 0
+    images[2] = 0
+    run = simulate(spiking, images, 30, mode=mode, jobs=jobs, theta=0.05)
+    assert len(set(run.steps.tolist())) > 1, "some are decided before others"
+    # a kernel of 3 with stride 2 reads places 0 to 4, of which place 2 twice; 2 channels
+    uses = 2 * np.outer([1, 1, 2, 1, 1, 0], [1, 1, 2, 1, 1, 0])
+    products = ((images[:, 0] != 0) * uses).sum(axis=(1, 2))
+    expected = [products[run.steps >= step].sum() for step in range(1, 31)]
+    np.testing.assert_array_equal(run.analog_operations, expected)
+    assert run.spike_counts[:, 0].sum() == run.synaptic_operations[:, 0].sum() == 0
+    assert run.spike_counts[:, 1:].sum() > 0
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_pixels_that_pass_maximum_pooling_stay_analog(numpy_target, delay):
+    images = dyadic_images(2, (1, 6, 6)) + 1 / 256
+    network = analog_network(True)
+    spiking = convert(network, coding="analog", input_shape=(1, 6, 6), normalization="none", synaptic_delay=delay)
+    (pooling,) = spiking.graph.pixel_sources[1:]
+    run = simulate(spiking, images, 10, record_spikes=["input", pooling])
+    assert run.spike_counts[:, :2].sum() == run.synaptic_operations[:, :2].sum() == 0
+    assert run.spike_counts[:, 2:].sum() > 0
+    assert not len(run.spikes["input"].step) and not len(run.spikes[pooling].step)
+    # 36 pixels reach a window each; its 9 maxima reach, through 2 x 2 kernels on 3 x 3 places, 4 outputs of 2 channels
+    assert run.analog_operations.tolist() == [2 * 36] * delay + [2 * (36 + 4 * 4 * 2)] * (10 - delay)
+    assert analog_macs(run, spiking.graph) == 4 * 4 * 2
+    assert verify(spiking, images, 10).passed
 
 
 def test_without_pooling_one_spike_a_neuron_accumulates_as_often_as_the_network_multiplied():
@@ -286,7 +367,7 @@ def test_without_pooling_one_spike_a_neuron_accumulates_as_often_as_the_network_
 
 def test_recorded_energy_without_pooling_is_the_estimate_of_datta():
     graph = sequential((dense(6, 5),), (dense(5, 4),), (dense(4, 3),))
-    recorded = compute_energy(recording(graph, [[0, 2, 3, 0]], [3]), graph, analog_steps=1)
+    recorded = compute_energy(recording(graph, [[0, 2, 3, 0]], [3], analog=True), graph)
     # zeta of what reaches a layer
     estimated = estimated_compute_energy(macs_by_layer(graph), {"layer2": 2.0, "layer3": 3.0})
     assert recorded.snn_pj == pytest.approx(estimated.snn_pj)
@@ -305,8 +386,6 @@ def test_errors_name_what_is_wrong():
         spikes_by_layer(good, n_steps=4)
     with pytest.raises(ParameterError, match="n_steps is 0"):
         synaptic_operations_by_layer(good, n_steps=0)
-    with pytest.raises(ParameterError, match="analog_steps is -1; allowed are 0"):
-        compute_energy(good, small(), analog_steps=-1)
     with pytest.raises(DataError, match="give the graph of the network that was recorded"):
         compute_energy(good, vgg16(10))
     with pytest.raises(ParameterError, match="coding 'morse' is unknown; choose one of rate, "):

@@ -1,12 +1,18 @@
 """Edges, fan-out and the order of neurons agree with applying the map."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from conftest import SMALL_SHAPE, small_cnn
+from geometries import linear_chains
+from hypothesis import given, settings
 
+from brianconv.conversion import graph
 from brianconv.conversion.from_torch import extract_graph
-from brianconv.conversion.geometry import Convolution, channels_last
-from brianconv.errors import ParameterError, ShapeError
+from brianconv.conversion.geometry import Convolution, Reshape, channels_last
+from brianconv.conversion.graph import Connection
+from brianconv.errors import MemoryLimitError, ParameterError, ShapeError
 from brianconv.positions import (
     group_index,
     position_of_group_index,
@@ -39,7 +45,7 @@ def test_fan_out_counts_edges(connection):
 
 def test_a_weight_of_zero_is_a_connection():
     conv = Convolution(np.zeros((2, 1, 2, 2)), np.zeros(2), (1, 3, 3))
-    assert len(conv.edges()[0]) == conv.fan_out().sum() == 2 * 4 * 4
+    assert len(conv.edges()[0]) == Connection("input", (conv,)).n_synapses == 2 * 4 * 4
 
 
 def test_positions_and_indices_agree():
@@ -74,3 +80,77 @@ def test_what_names_no_neuron_is_refused(position, message):
 def test_wrong_channels_are_refused():
     with pytest.raises(ShapeError, match="expects 2 input channels"):
         Convolution(np.zeros((2, 2, 3, 3)), np.zeros(2), (1, 8, 8))
+
+
+def matrices_by_hand(chain):
+    """Multiply the dense matrices of a chain: whether there is a path, and the sum of the weights along all paths."""
+    size = int(np.prod(chain[0].input_shape))
+    joined, weights = np.eye(size, dtype=int), np.eye(size)
+    for geometry in chain:
+        i, j, w = geometry.edges()
+        pattern, matrix = np.zeros((2, int(np.prod(geometry.output_shape)), int(np.prod(geometry.input_shape))))
+        pattern[j, i], matrix[j, i] = 1, w
+        joined, weights = (pattern @ joined > 0).astype(int), matrix @ weights
+    pre, post = channels_last(chain[0].input_shape), channels_last(chain[-1].output_shape)
+    return joined[post][:, pre], weights[post][:, pre]
+
+
+@given(linear_chains())
+@settings(max_examples=150, deadline=None)
+def test_synapses_of_chains_are_the_product_of_their_matrices(chain):
+    connection = Connection("input", chain)
+    joined, weights = matrices_by_hand(chain)
+    np.testing.assert_array_equal(connection.fan_out, joined.sum(axis=0))
+    assert connection.n_synapses == joined.sum()
+    i, j, w = connection.edges()
+    found, found_weights = np.zeros_like(joined), np.zeros_like(weights)
+    np.add.at(found, (j, i), 1)
+    found_weights[j, i] = w
+    np.testing.assert_array_equal(found, joined)
+    np.testing.assert_allclose(found_weights, weights, atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A geometry of the user's own: the values of an image in reverse order, the first one of them twice."""
+
+    input_shape: tuple
+    weighted = False
+
+    @property
+    def output_shape(self):
+        return self.input_shape
+
+    def edges(self):
+        size = int(np.prod(self.input_shape))
+        i = np.append(np.arange(size), 0)
+        return i, np.append(size - 1 - np.arange(size), 0), np.ones(len(i))
+
+
+def test_geometries_of_the_user_are_counted_by_their_edges():
+    conv = Convolution(np.ones((2, 2, 2, 2)), np.zeros(2), (2, 3, 3))
+    for chain in ((Mirror((2, 3, 3)),), (Mirror((2, 3, 3)), conv), (conv, Mirror(conv.output_shape))):
+        np.testing.assert_array_equal(Connection("input", chain).fan_out, matrices_by_hand(chain)[0].sum(axis=0))
+
+
+def pointwise(n_in, n_out, size):
+    return Convolution(np.broadcast_to(0.0, (n_out, n_in, 1, 1)), np.zeros(n_out), (n_in, size, size))
+
+
+def test_synapses_of_a_linear_bottleneck_are_counted_by_hand():
+    connection = Connection("wide", (pointwise(600, 64, 64), pointwise(64, 600, 64)))
+    assert connection.n_synapses == 600 * 600 * 64**2
+    with pytest.raises(MemoryLimitError, match=r"from 'wide', \(600, 64, 64\).*1,474,560,000 products.*put a ReLU"):
+        connection.edges()
+
+
+def test_chains_whose_axes_a_reshape_mixes_are_refused_before_they_are_multiplied(monkeypatch):
+    size = 30
+    first, second = pointwise(8, 8, size), Convolution(np.zeros((8, 8, 3, 3)), np.zeros(8), (8, 50, 18))
+    connection = Connection("image", (first, Reshape((8, size, size), (8, 50, 18)), second))
+    n_edges = connection.fan_out.sum()
+    monkeypatch.setattr(graph, "MOST_PRODUCTS", 8 * int(second.n_edges) - 1)
+    limited = Connection("image", connection.chain)
+    with pytest.raises(MemoryLimitError, match=r"Convolution and Convolution.*3,538,944 products; at most 3,538,943"):
+        _ = limited.fan_out
+    assert n_edges == 8 * 8 * 48 * 16 * 9

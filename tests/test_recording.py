@@ -22,6 +22,7 @@ def recording(**changes) -> Recording:
         "scores": scores,
         "spike_counts": np.array([[3, 0], [2, 1], [1, 1], [0, 2]]),
         "synaptic_operations": np.array([[9, 0], [6, 0], [3, 0], [0, 0]]),
+        "analog_operations": np.array([5, 0, 0, 0]),
         "steps": np.array([4, 4]),
         "decided": np.array([False, False]),
         "delay": 0,

@@ -2,7 +2,8 @@
 
 Four measures, from the nearest to the simulation to the farthest:
 
-- spikes and synaptic operations of each population, as recorded (Hwang et al., 2021, Fig. 13);
+- spikes and synaptic operations of each population, as recorded (Hwang et al., 2021, Fig. 13); pixels that enter as
+  analog values are no spikes, and count as multiply-accumulates only;
 - multiplications and additions of a code (Park et al., 2020, Table III);
 - compute energy of multiply-accumulates and accumulates in 45 nm CMOS (Datta et al., 2021, section VI);
 - energy on TrueNorth and SpiNNaker relative to another code (Park et al., 2020, Table II).
@@ -24,7 +25,7 @@ import numpy as np
 from brianconv.coding import find_scheme
 from brianconv.coding.scheme import CodingScheme
 from brianconv.conversion.geometry import Convolution, Geometry, OneToOne, TransposedConvolution
-from brianconv.conversion.graph import INPUT, Connection, LayerGraph
+from brianconv.conversion.graph import Connection, LayerGraph
 from brianconv.errors import DataError, ParameterError
 from brianconv.recording import Recording
 
@@ -236,12 +237,16 @@ def macs_by_layer(graph: LayerGraph, *, padding: bool = False) -> dict[str, int]
     }
 
 
-def compute_energy(recording: Recording, graph: LayerGraph, *, analog_steps: int = 0) -> ComputeEnergy:
+def compute_energy(recording: Recording, graph: LayerGraph) -> ComputeEnergy:
     """Return the compute energy an image before and after conversion, from recorded operations.
 
     Datta et al. (2021), Eqs. 24 and 25 (24 prints F_SNN where it means F_ANN) and the footnote to them: before
     conversion each multiply-accumulate costs 3.2 pJ; after it, pixels that enter as analog values cost
     multiply-accumulates in the first layer, and each synaptic operation costs an accumulate of 0.1 pJ.
+
+    As in the paper, analog pixels cost all multiply-accumulates of the first layer, those of black pixels too, once per
+    image: neither pixels nor weights change, so that the products of the first analog step serve in all later ones (a
+    constant current into each neuron, which like a bias is not counted).
 
     Two things differ from Eq. 25. Operations are recorded, spikes times real fan-out, not estimated from an average
     activity; and spikes of the input count, which the footnote asks for and the equation leaves out. Behind average
@@ -253,30 +258,36 @@ def compute_energy(recording: Recording, graph: LayerGraph, *, analog_steps: int
     recording : Recording
     graph : LayerGraph
         The network that was recorded.
-    analog_steps : int
-        Steps in which the first layer multiplies pixels by weights: 0 if the input consists of spikes; 1 for hybrid
-        and, since the products stay the same, for direct coding. Images that are decided before take fewer.
 
     Raises
     ------
     DataError
         If the recording has other populations than the graph.
-    ParameterError
-        If analog_steps is negative or exceeds the steps of the recording.
     """
     _check_populations(recording, graph)
-    if not 0 <= analog_steps <= recording.n_steps:
-        raise ParameterError(
-            f"analog_steps is {analog_steps}; allowed are 0 (spikes only) to {recording.n_steps}, the steps recorded"
-        )
-    first_macs = sum(_connection_macs(connection, padding=False) for connection in graph.outgoing(INPUT))
-    analog_macs = first_macs * float(np.minimum(recording.steps, analog_steps).mean())
     operations = synaptic_operations_by_layer(recording)
     return ComputeEnergy(
         ann_pj=MULTIPLY_ACCUMULATE_PJ * sum(macs_by_layer(graph).values()),
-        analog_pj=MULTIPLY_ACCUMULATE_PJ * analog_macs,
+        analog_pj=MULTIPLY_ACCUMULATE_PJ * analog_macs(recording, graph),
         spikes_pj={name: ACCUMULATE_PJ * count for name, count in operations.items()},
     )
+
+
+def analog_macs(recording: Recording, graph: LayerGraph) -> int:
+    """Return the multiply-accumulates per image of analog pixels and weights; 0 if pixels entered as spikes only.
+
+    They are those of all layers that pixels reach directly, made once per image; see `compute_energy`.
+
+    Parameters
+    ----------
+    recording : Recording
+    graph : LayerGraph
+        The network that was recorded.
+    """
+    if not recording.analog_operations.any():
+        return 0
+    first = [connection for name in graph.pixel_sources for connection in graph.outgoing(name)]
+    return sum(_connection_macs(connection, padding=False) for connection in first)
 
 
 def estimated_compute_energy(macs: Mapping[str, float], spikes_per_neuron: Mapping[str, float]) -> ComputeEnergy:

@@ -17,6 +17,7 @@ PACKAGES = ("brianconv", "brian2", "numpy", "torch")
 def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
     """Return accuracy, latency, spikes, operations, decisions and timing of a recording.
 
+    Spikes and synaptic operations are those of spikes only; those of analog pixels are ``analog_operations_per_image``.
     A network that returns images has no accuracy; it has ``mean_squared_error_by_step`` against the images that the
     network before conversion returns.
 
@@ -35,6 +36,7 @@ def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
         "spikes_per_image": recording.spikes_per_image,
         "spikes_per_image_by_layer": dict(zip(recording.layers, by_layer.tolist(), strict=True)),
         "synaptic_operations_per_image": float(recording.synaptic_operations.sum() / recording.n_images),
+        "analog_operations_per_image": float(recording.analog_operations.sum() / recording.n_images),
         "mean_decision_step": None if recording.theta is None else float(recording.steps.mean()),
         "timing": {**recording.timing, "ms_per_image": 1000 * simulate_s / recording.n_images},
         "peak_memory_mb": peak_memory_mb(),
@@ -88,6 +90,7 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
         *(_error_rows() if any(r["accuracy"] is None for r in columns.values()) else _accuracy_rows()),
         ("spikes an image", lambda r: f"{r['spikes_per_image']:,.0f}"),
         ("synaptic operations an image", lambda r: f"{r['synaptic_operations_per_image']:,.0f}"),
+        *(_analog_rows() if any(r["analog_operations_per_image"] for r in columns.values()) else []),
         ("mean decision step", lambda r: "-" if r["mean_decision_step"] is None else f"{r['mean_decision_step']:.1f}"),
         ("build (s)", lambda r: f"{r['timing']['build_s']:.1f}"),
         ("simulation (ms an image)", lambda r: f"{r['timing']['ms_per_image']:.2f}"),
@@ -106,6 +109,10 @@ def _accuracy_rows() -> list[tuple[str, Any]]:
         ("SNN accuracy", lambda r: f"{r['accuracy']:.2%}"),
         *[(f"steps to {share} % of the ANN", _latency(share)) for share in LATENCY_SHARES],
     ]
+
+
+def _analog_rows() -> list[tuple[str, Any]]:
+    return [("analog operations per image", lambda r: f"{r['analog_operations_per_image']:,.0f}")]
 
 
 def _error_rows() -> list[tuple[str, Any]]:

@@ -55,9 +55,6 @@ class Placement:
         i = np.arange(self.n_edges, dtype=np.int32)
         return i, i + np.int32(self.first * np.prod(self.input_shape[1:], dtype=int)), np.ones(self.n_edges)
 
-    def fan_out(self) -> np.ndarray:
-        return np.ones(self.n_edges, dtype=int)
-
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Placement:
         raise ShapeError("a range of channels carries no weights and cannot be scaled")
 

@@ -39,8 +39,6 @@ class Geometry(Protocol):
 
     def edges(self) -> Edges: ...
 
-    def fan_out(self) -> np.ndarray: ...
-
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Geometry: ...
 
 
@@ -123,10 +121,6 @@ class Dense:
         i = np.tile(np.arange(n_pre, dtype=np.int32), n_post)
         j = np.repeat(np.arange(n_post, dtype=np.int32), n_pre)
         return i, j, self.weight.ravel()
-
-    def fan_out(self) -> np.ndarray:
-        """Return the number of edges of each input, flat in torch's order."""
-        return np.full(self.weight.shape[1], self.weight.shape[0])
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Dense:
         """Return the map between activations divided by their scales, each one number or one a neuron."""
@@ -235,14 +229,6 @@ class Convolution:
         w = self.weight[c_out, c_local, ky[..., None, None], kx[..., None, None]]
         return i.ravel().astype(np.int32), j.ravel().astype(np.int32), w.ravel()
 
-    def fan_out(self) -> np.ndarray:
-        """Return the number of edges of each input, flat in torch's order; fewer at the borders."""
-        rows, columns = (
-            np.bincount(taps[2], minlength=length) for taps, length in zip(self.taps, self.input_shape[1:], strict=True)
-        )
-        per_channel = np.outer(rows, columns) * (self.weight.shape[0] // self.groups)
-        return np.tile(per_channel.ravel(), self.input_shape[0])
-
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Convolution:
         """Return the map between activations divided by their scales, each one number or one a channel."""
         post = _by_channel(output_scale, self.output_shape)
@@ -347,13 +333,6 @@ class TransposedConvolution:
         w = self.weight[c_in, c_local, ky[..., None, None], kx[..., None, None]]
         return i.ravel().astype(np.int32), j.ravel().astype(np.int32), w.ravel()
 
-    def fan_out(self) -> np.ndarray:
-        """Return the number of edges of each input, flat in torch's order; fewer at the borders."""
-        rows, columns = (
-            np.bincount(taps[2], minlength=length) for taps, length in zip(self.taps, self.input_shape[1:], strict=True)
-        )
-        return np.tile(np.outer(rows, columns).ravel() * self.weight.shape[1], self.input_shape[0])
-
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> TransposedConvolution:
         """Return the map between activations divided by their scales, each one number or one a channel."""
         pre = _by_channel(input_scale, self.input_shape)
@@ -406,9 +385,6 @@ class OneToOne:
     def edges(self) -> Edges:
         same = np.arange(self.n_edges, dtype=np.int32)
         return same, same, np.broadcast_to(self.weight, self.shape).ravel().astype(np.float64)
-
-    def fan_out(self) -> np.ndarray:
-        return np.ones(self.n_edges, dtype=int)
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> OneToOne:
         """Return the map between activations divided by their scales, which broadcast to the shape."""
@@ -471,9 +447,6 @@ class MaxPooling:
         """Return the edges from each input to the windows in which it lies."""
         return self.window.edges()
 
-    def fan_out(self) -> np.ndarray:
-        return self.window.fan_out()
-
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> MaxPooling:
         raise ShapeError("a maximum pooling carries no weights and cannot be scaled")
 
@@ -524,9 +497,6 @@ class Reshape:
     def edges(self) -> Edges:
         same = np.arange(self.n_edges, dtype=np.int32)
         return same, same, np.ones(self.n_edges)
-
-    def fan_out(self) -> np.ndarray:
-        return np.ones(self.n_edges, dtype=int)
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Reshape:
         raise ShapeError("a reshape carries no weights and cannot be scaled")

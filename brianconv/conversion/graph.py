@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from scipy import sparse
@@ -24,10 +24,12 @@ from brianconv.conversion.geometry import (
     Shape,
     channels_last,
 )
-from brianconv.errors import DataError, ShapeError, UnknownLayerError
+from brianconv.conversion.paths import Paths, paths
+from brianconv.errors import DataError, MemoryLimitError, ShapeError, UnknownLayerError
 
 INPUT = "input"
 BATCH = 64
+MOST_PRODUCTS = 1_000_000_000  # of entries of sparse matrices: about half a minute
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +81,16 @@ class Connection:
         return int(self.fan_out.sum())
 
     @property
-    def _paths_never_meet(self) -> bool:
-        """Whether each presynaptic neuron reaches the last geometry at one place only, as after plain pooling."""
-        return all(geometry.fan_out().max() <= 1 for geometry in self._mixing[:-1])
-
-    @property
     def _composed(self) -> sparse.csr_matrix:
         """The chain as one sparse matrix, (n_post, n_pre), in torch's order.
 
         The imaginary part counts paths: it keeps a synapse whose weights happen to add up to zero.
         """
+        self._check_products(self.n_synapses)
         product = _matrix(self._mixing[0])
         for geometry in self._mixing[1:]:
             matrix = _matrix(geometry)
+            self._check_products(product.getnnz(axis=1) @ matrix.getnnz(axis=0))
             product = matrix.real @ product.real + 1j * (matrix.imag @ product.imag)
         return product.tocsr()
 
@@ -107,16 +106,31 @@ class Connection:
     @cached_property
     def fan_out(self) -> np.ndarray:
         """Number of synapses of each presynaptic neuron as laid out in its population, shape (n_pre,)."""
-        if not self._paths_never_meet:
-            return np.bincount(self._composed.indices, minlength=self._n_pre)[channels_last(self.input_shape)]
-        counts = self._mixing[-1].fan_out()
-        for geometry in reversed(self._mixing[:-1]):
-            counts = _pattern(geometry).T @ counts
-        return counts[channels_last(self.input_shape)].astype(np.int64)
+        parts = paths(self._mixing)
+        counts = parts[-1].fan_out if len(parts) == 1 else self._counted(parts)
+        return counts[channels_last(self.input_shape)]
 
-    @property
-    def _n_pre(self) -> int:
-        return int(np.prod(self.input_shape))
+    def _counted(self, parts: Sequence[Paths]) -> np.ndarray:
+        """Number of neurons that each input reaches through several parts, between which a reshape mixes the axes."""
+        for part in parts:
+            self._check_products(part.fan_out.sum())
+        if all(part.fan_out.max() <= 1 for part in parts[:-1]):  # paths never meet, as after plain pooling
+            return reduce(lambda counts, part: part.matrix.T @ counts, reversed(parts[:-1]), parts[-1].fan_out)
+        joined = parts[0].matrix
+        for part in parts[1:]:
+            self._check_products(joined.getnnz(axis=1) @ part.fan_out)
+            joined = (part.matrix @ joined).tocsr()
+            joined.data[:] = 1
+        return joined.getnnz(axis=0).astype(np.int64)
+
+    def _check_products(self, count: int) -> None:
+        if count > MOST_PRODUCTS:
+            kinds = " and ".join(type(geometry).__name__ for geometry in self._mixing)
+            raise MemoryLimitError(
+                f"the connection from {self.source!r}, {self.input_shape}, to a layer of shape {self.output_shape} "
+                f"consists of {kinds}, and to list its synapses takes {count:,} products; at most {MOST_PRODUCTS:,} "
+                "are computed: put a ReLU between them, which makes each a layer of its own, or take a smaller network"
+            )
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Connection:
         """Return the connection between activations that are divided by their scales.
@@ -185,10 +199,6 @@ def _matrix(geometry: Geometry) -> sparse.csr_matrix:
     i, j, w = geometry.edges()
     size = (int(np.prod(geometry.output_shape)), int(np.prod(geometry.input_shape)))
     return sparse.csr_matrix((w + 1j, (j, i)), shape=size)
-
-
-def _pattern(geometry: Geometry) -> sparse.csr_matrix:
-    return _matrix(geometry).imag.tocsr()
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,6 +292,15 @@ class LayerGraph:
     def outgoing(self, name: str) -> list[Connection]:
         """Return all connections that start at a population."""
         return [c for layer in self.layers for c in layer.connections if c.source == name]
+
+    @property
+    def pixel_sources(self) -> list[str]:
+        """The input, and every maximum pooling that only passes on what the input sends."""
+        names = [INPUT]
+        for layer in self.layers:
+            if layer.is_pooling and layer.connections[0].source in names:
+                names.append(layer.name)
+        return names
 
     @cached_property
     def n_synapses(self) -> int:

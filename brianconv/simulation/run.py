@@ -187,12 +187,14 @@ class Simulation:
         graph = spiking.graph
         steps = raw["steps"].astype(int)
         by_step = [_sum_by_step(raw, kind, graph.names, steps, settings.n_steps) for kind in ("spikes", "operations")]
+        analog_operations = _take_out_analog(spiking, *by_step)
         _add_ticks(spiking, steps, *by_step)
         return Recording(
             layers=tuple(graph.names),
             scores=_by_image(raw["scores"], steps, settings.n_steps),
             spike_counts=by_step[0],
             synaptic_operations=by_step[1],
+            analog_operations=analog_operations,
             steps=steps,
             decided=raw["decided"].astype(bool),
             delay=settings.delay,
@@ -200,11 +202,12 @@ class Simulation:
             parameters=spiking.parameters,
             dt_ms=1000 * self.dt_s,
             output_scale=spiking.normalized.output_scale,
+            output_shift=spiking.normalized.output_shift,
             rectified=graph.output.rectified,
             score_of_one=_score_of_one(spiking, settings.n_steps),
             ann_scores=spiking.normalized.ann_scores(images).reshape(len(images), -1),
             shapes=dict(graph.shapes),
-            spikes={name: self._spikes(name, raw, steps) for name in self.record_spikes},
+            spikes={name: self._spikes(name, raw, steps, settings.n_steps) for name in self.record_spikes},
             potentials={
                 name: Potentials(neurons, self._potentials(name, raw, steps, settings.n_steps))
                 for name, neurons in self.recorded.items()
@@ -216,11 +219,13 @@ class Simulation:
         values = _by_image(raw[f"potential_{name}"], steps, n_steps)
         return 1000 * values if self.spiking.units and self.spiking.is_biological(name) else values
 
-    def _spikes(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray) -> Spikes:
+    def _spikes(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray, n_steps: int) -> Spikes:
         total = np.rint(raw[f"spike_time_{name}"] / self.dt_s).astype(int)  # steps since the start of the run
         image, step = _image_and_step(steps)
         neuron = channels_last(self.spiking.graph.shapes[name])[raw[f"spike_neuron_{name}"]]
-        return Spikes(image[total], step[total], neuron)
+        analog = self.spiking.analog_steps(n_steps).get(name, np.zeros(n_steps, dtype=bool))
+        kept = ~analog[step[total] - 1]
+        return Spikes(image[total][kept], step[total][kept], neuron[kept])
 
 
 def simulate(
@@ -336,6 +341,16 @@ def _score_of_one(spiking: SpikingNetwork, n_steps: int) -> np.ndarray | None:
     meaning = spiking.scheme.score_of_one
     values = {name: by[spiking.output] for name, by in spiking.shared_values.items() if spiking.output in by}
     return meaning(values, n_steps) / spiking.normalized.score_unit if meaning else None
+
+
+def _take_out_analog(spiking: SpikingNetwork, spikes: np.ndarray, operations: np.ndarray) -> np.ndarray:
+    """Set counts to zero where pixels are sent instead of spikes, and return their operations, shape (n_steps,)."""
+    taken = np.zeros(len(operations), dtype=operations.dtype)
+    for name, analog in spiking.analog_steps(len(operations)).items():
+        column = spiking.graph.names.index(name)
+        taken[analog] += operations[analog, column]
+        spikes[analog, column] = operations[analog, column] = 0
+    return taken
 
 
 def _add_ticks(spiking: SpikingNetwork, steps: np.ndarray, spikes: np.ndarray, operations: np.ndarray) -> None:

@@ -61,8 +61,8 @@ def bundle_sources(folder: Path, flags: str) -> None:
         (folder / f"code_objects_{unit}.cpp").write_text(_bundle(files[unit::UNITS]))
     for file in files:
         file.unlink()
-    objects = folder / "objects.cpp"
-    objects.write_text(_allocated_once(_with_checked_loading(objects.read_text())))
+    arrays = folder / "objects.cpp"
+    arrays.write_text(_allocated_once(_with_checked_loading(arrays.read_text())))
     (folder / "aligned_arrays.cpp").write_text(ALIGNED_ARRAYS)
     shutil.rmtree(folder / "results", ignore_errors=True)
     objects = sorted(str(path.relative_to(folder).with_suffix(".o")) for path in folder.rglob("*.cpp"))

@@ -225,8 +225,12 @@ def _sent(spiking: SpikingNetwork, images: np.ndarray, recording: Recording) -> 
     """Sum of what the neurons of each population sent in Brian2, shape (n_images, n_neurons)."""
     sent = {}
     last = np.arange(recording.n_images), recording.steps - 1
+    running = np.arange(1, recording.n_steps + 1) <= recording.steps[:, None]
+    analog = spiking.analog_steps(recording.n_steps)
     for name, shape in spiking.graph.shapes.items():
         fired = recording.spikes_of(name).dense(recording.n_images, recording.n_steps, int(np.prod(shape)))
+        if name in analog:  # pixels are sent as they are, and are no spikes
+            fired[:, analog[name]] = running[:, analog[name], None]
         if name == spiking.output and not spiking.scheme.readout.fires:
             sent[name] = _normalised(spiking, name, recording.potentials[name].values)[last]
         elif name != INPUT and spiking.graph.layer(name).is_pooling:

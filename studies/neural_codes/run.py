@@ -15,7 +15,14 @@ import numpy as np
 from torch import nn
 
 from brianconv import datasets
-from brianconv.analysis.energy import SPINNAKER, TRUENORTH, compute_energy, normalized_energy, operation_counts
+from brianconv.analysis.energy import (
+    SPINNAKER,
+    TRUENORTH,
+    analog_macs,
+    compute_energy,
+    normalized_energy,
+    operation_counts,
+)
 from brianconv.analysis.metrics import summarize, versions
 from brianconv.conversion.weights import load_model
 from brianconv.errors import UnsupportedLayerError
@@ -38,6 +45,7 @@ KEPT = (
     "mean_decision_step",
     "spikes_per_image",
     "synaptic_operations_per_image",
+    "analog_operations_per_image",
 )
 
 
@@ -100,9 +108,9 @@ def _converted(model: nn.Module, calibration: np.ndarray, row: params.Row) -> Sp
 
 def _figures(spiking: SpikingNetwork, recording: Recording, labels: np.ndarray) -> dict:
     summary = summarize(recording, labels)
-    analog = spiking.scheme.encoding.analog_steps
-    energy = compute_energy(recording, spiking.graph, analog_steps=1 if analog is None else analog)  # made once
-    operations = operation_counts(spiking.scheme, summary["spikes_per_image"])
+    energy = compute_energy(recording, spiking.graph)
+    macs = analog_macs(recording, spiking.graph)
+    operations = operation_counts(spiking.scheme, summary["spikes_per_image"], macs=macs)
     return {
         **{key: summary[key] for key in KEPT},
         "code": spiking.scheme.name,

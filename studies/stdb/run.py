@@ -224,8 +224,7 @@ def _simulated(setup: Setup, spiking: SpikingNetwork, test: datasets.Dataset, n_
 
 
 def _figures(spiking: SpikingNetwork, recording: Any, labels: np.ndarray) -> dict[str, Any]:
-    analog = spiking.scheme.encoding.analog_steps
-    energy = compute_energy(recording, spiking.graph, analog_steps=1 if analog is None else analog)
+    energy = compute_energy(recording, spiking.graph)
     return {
         "accuracy": float((recording.decisions == labels).mean()),
         "images": len(labels),

@@ -37,6 +37,10 @@ def test_exported_program_decides_as_the_simulation(small_spiking, small_images,
     assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == [str(d) for d in expected.decisions]
     assert {p.name for p in (tmp_path / "OUT").iterdir()} == {"decisions.csv"}
 
+    full_disk = ["sh", "-c", "trap '' XFSZ; ulimit -f 0; exec ./main ../IMAGES ../FULL"]
+    done = subprocess.run(full_disk, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "cannot write" in done.stderr and not any((tmp_path / "FULL").iterdir())
+
     whole = (tmp_path / "IMAGES").read_bytes()
     for content, message in [
         (b"12345", "does not start as"),

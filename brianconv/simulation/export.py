@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -12,7 +11,7 @@ from brian2 import Quantity, get_device, ms
 from brian2.devices.device import Device
 
 from brianconv.errors import OutputError
-from brianconv.files import working_folder
+from brianconv.files import WorkingFolder, reported
 from brianconv.simulation.network import BrianNetwork, Settings, parameter_values
 from brianconv.simulation.program import generate_sources
 from brianconv.simulation.sources import bundle_sources
@@ -57,10 +56,10 @@ def export_program(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{str(folder)!r} exists and is not an empty folder; choose another --out folder")
-    working = working_folder(folder.absolute().parent)
-    project = working / "project"
-    try:
-        names = generate_sources(spiking, project, {"synapses": synapses, "dtype": dtype, "dt": dt}, _end_without_files)
+    build = {"synapses": synapses, "dtype": dtype, "dt": dt}
+    with WorkingFolder(folder.absolute().parent) as working, reported(folder):
+        project = working / "project"
+        names = generate_sources(spiking, project, build, _end_without_files)
         bundle_sources(project, PORTABLE_FLAGS)
         _write_classifier(spiking, project, names, float(dt / ms))
         values = parameter_values(spiking, settings, 1)
@@ -71,8 +70,6 @@ def export_program(
         if folder.exists():
             folder.rmdir()
         project.rename(folder)
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
     return folder
 
 

@@ -6,11 +6,11 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
+import weakref
 from collections import namedtuple
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,16 @@ def ended(process):
         return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def programs_of(parent):
+    """Numbers of the programs that a process runs."""
+    running = []
+    for child in psutil.Process(parent).children():
+        with suppress(psutil.NoSuchProcess):
+            if child.name() == "main" and child.status() != psutil.STATUS_ZOMBIE:
+                running.append(child.pid)
+    return running
 
 
 def until(condition):
@@ -398,7 +408,7 @@ def test_a_program_that_does_not_give_what_was_asked_for_is_an_error(
     )
     with pytest.raises(error, match=message):
         simulation.run(IMAGES, N_STEPS)
-    assert not list(simulation.program.data.glob("results_*"))
+    assert not results(simulation)
 
 
 def test_a_program_that_cannot_be_started_is_an_error(simulation, tmp_path):
@@ -422,7 +432,7 @@ def test_a_full_disk_is_one_clear_error(simulation, compiled, tmp_path):
         pytest.raises(OutputError, match=r"cannot write its results .*\(cannot write .*: File too large"),
     ):
         simulation.run(IMAGES[:1], 1000)
-    assert not list(simulation.program.data.glob("results_*"))
+    assert not results(simulation)
 
 
 def test_a_recording_is_saved_whole_or_not_at_all(simulation, tmp_path):
@@ -457,15 +467,10 @@ def open_file_limit(spare):
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def children():
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-
-
 def test_too_few_open_files_end_all_processes_with_one_error(simulation, compiled):
-    before = children()
     with open_file_limit(8), pytest.raises((SimulationError, OutputError), match=r"of 20\).*ulimit -n.*--jobs"):
         simulation.run(np.resize(IMAGES, (20, 3)), jobs=20, **ENDLESS)
-    assert children() == before and not list(simulation.program.data.glob("results_*"))
+    assert not programs_of(os.getpid()) and not results(simulation)
     check_runs(simulation, compiled)
 
 
@@ -473,20 +478,16 @@ def test_one_shard_that_fails_ends_the_others(simulation, compiled, tmp_path):
     simulation.program.executable = script(
         tmp_path / "main", f'mkdir {tmp_path}/first 2>/dev/null || exit 9\nexec {compiled.executable} "$@"\n'
     )
-    before = children()
     with pytest.warns(UserWarning, match="trying once more"), pytest.raises(SimulationError, match="exit code 9"):
         simulation.run(IMAGES, jobs=2, **ENDLESS)
-    assert children() == before
+    assert not programs_of(os.getpid())
 
 
 def test_a_program_that_was_interrupted_alone_is_an_error(simulation):
-    before = children()
-
     def interrupt():
-        until(lambda: [child.name() for child in children() if child not in before] == ["main"])
+        until(lambda: programs_of(os.getpid()))
         time.sleep(0.3)  # until it simulates; before, it is killed
-        (child,) = [child for child in children() if child not in before]
-        child.send_signal(signal.SIGINT)
+        os.kill(*programs_of(os.getpid()), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
@@ -502,17 +503,14 @@ def results(simulation):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_parent_takes_its_programs_with_it(simulation, jobs):
     with forked(lambda _: simulation.run(IMAGES, jobs=jobs, **ENDLESS)) as (parent, _):
-        until(lambda: len(psutil.Process(parent).children()) == jobs)
-        running = [child.pid for child in psutil.Process(parent).children()]
-        until(lambda: all(psutil.Process(number).name() == "main" for number in running))
+        until(lambda: len(programs_of(parent)) == jobs)
+        running = programs_of(parent)
     until(lambda: all(ended(number) for number in running))
 
 
 def test_an_interrupted_parent_ends_its_programs(simulation):
-    before = children()
-
     def interrupt():
-        until(lambda: len(children()) == len(before) + 2)
+        until(lambda: len(programs_of(os.getpid())) == 2)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -520,44 +518,28 @@ def test_an_interrupted_parent_ends_its_programs(simulation):
     with pytest.raises(KeyboardInterrupt):
         simulation.run(IMAGES, jobs=2, **ENDLESS)
     thread.join()
-    assert children() == before and not results(simulation)
+    assert not programs_of(os.getpid()) and not results(simulation)
 
 
-COMMAND = """
-import sys
-sys.path.insert(0, {tests!r})
-from test_programs import *
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_command_that_is_asked_to_end_tidies_up(cache, compiled, monkeypatch, number, status):
+    def run(_):
+        Simulation(compiled.spiking, "standalone").run(IMAGES, jobs=2, **ENDLESS)
 
-def run(_):
-    simulation = Simulation(tiny_network(), "standalone")
-    print("built", flush=True)
-    simulation.run(IMAGES, jobs=2, **ENDLESS)
+    def command_line(say):
+        ended_with = cli.main(["codes"])
+        weakref.finalize._exitfunc()  # what Python does at its end
+        say(str(ended_with))
 
-cli._codes = run
-sys.exit(cli.main(["codes"]))
-"""
-
-
-def test_a_command_that_is_asked_to_end_tidies_up(compiled):
-    runs = compiled.simulation.program.data.parent
-    before = names(runs)
-    expected = {signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130}
-    code = COMMAND.format(tests=str(Path(__file__).parent))
-    commands = {
-        number: subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for number in expected
-    }
-    for number, command in commands.items():
-        assert command.stdout.readline() == "built\n"
-        until(lambda: len(psutil.Process(command.pid).children()) == 2)  # noqa: B023
-        running = [child.pid for child in psutil.Process(command.pid).children()]
-        command.send_signal(number)
-        _, errors = command.communicate()
-        assert command.returncode == expected[number] and "no result was written" in errors and len(errors) < 80
+    monkeypatch.setattr(cli, "_codes", run)
+    with forked(command_line) as (command, said):
+        until(lambda: len(programs_of(command)) == 2)
+        running = programs_of(command)
+        os.kill(command, number)
+        assert said.readline() == f"{status}\n"
+        assert not names(cache.folder / "runs")
         assert all(ended(process) for process in running)
-    assert names(runs) == before
+    check_runs(compiled.simulation, compiled)
 
 
 def test_threads_simulate_side_by_side(cache, compiled, numpy_target):

@@ -23,7 +23,18 @@ from brianconv.simulation.processes import call
 ANSWER_LIMIT_S = 120.0  # compilers on network file systems take long to start
 BUILD_LIMIT_S = 3600.0
 # where a compiler finds its parts and may write; its path and version are part of the identity instead
-SURROUNDINGS = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
+SURROUNDINGS = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "USER",
+    "LOGNAME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+)
 # what make, GCC, Clang and the linker read
 SETTINGS = (
     "CXXFLAGS", "CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "LD_RUN_PATH", "GCC_EXEC_PREFIX",
@@ -31,7 +42,19 @@ SETTINGS = (
     "MACOSX_DEPLOYMENT_TARGET", "DEVELOPER_DIR", "CPPFLAGS", "LDFLAGS", "LDLIBS",
 )  # fmt: skip
 # of programs that stand in front of a compiler, and of licensed ones
-PREFIXES = ("CCACHE_", "SCCACHE_", "DISTCC_", "NIX_", "SPACK_", "CRAY", "PE_", "INTEL_", "LM_LICENSE")
+PREFIXES = (
+    "CCACHE_",
+    "SCCACHE_",
+    "DISTCC_",
+    "NIX_",
+    "SPACK_",
+    "CRAY",
+    "PE_",
+    "CONDA_BUILD_",
+    "INTEL_",
+    "ONEAPI_",
+    "LM_LICENSE",
+)
 FULL_DISK = ("No space left on device", "Disk quota exceeded", "File too large", "File size limit exceeded")
 
 

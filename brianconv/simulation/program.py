@@ -70,19 +70,28 @@ WRITE_RESULTS = """
 }
 return 0;  // only the results are wanted, not the state of every array
 """
-WRITE_1D = """    {
+CLOSE_FILE = """        file.close();
+        if (!file)
+        {
+            std::cerr << "cannot write " << results_dir << "%(name)s: " << std::strerror(errno) << std::endl;
+            return 4;
+        }
+    }"""
+WRITE_1D = (
+    """    {
         std::ofstream file(results_dir + "%(name)s", std::ios::binary);
         file.write(reinterpret_cast<const char *>(%(array)s.data()), %(array)s.size() * sizeof(%(array)s[0]));
-        file.close();
-        if (!file) { std::cerr << "cannot write " << results_dir << "%(name)s: " << std::strerror(errno) << std::endl; return 4; }
-    }"""
-WRITE_2D = """    {
+"""
+    + CLOSE_FILE
+)
+WRITE_2D = (
+    """    {
         std::ofstream file(results_dir + "%(name)s", std::ios::binary);
         for (int row = 0; row < %(array)s.n; row++)
             file.write(reinterpret_cast<const char *>(&%(array)s(row, 0)), %(array)s.m * sizeof(%(array)s(0, 0)));
-        file.close();
-        if (!file) { std::cerr << "cannot write " << results_dir << "%(name)s: " << std::strerror(errno) << std::endl; return 4; }
-    }"""
+"""
+    + CLOSE_FILE
+)
 
 
 @dataclass(frozen=True)

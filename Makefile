@@ -48,7 +48,7 @@ check:
 	@test ! -e $(BIN)/python || { made=$$($(BIN)/python -c $(NAME)); test "$$made" = "$$($(PYTHON) -c $(NAME))" || \
 		{ echo "$(VENV) was made with $$made: make PYTHON=$$made, or make clean before another Python"; exit 1; }; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
-	@command -v $${CXX:-g++} >/dev/null || { echo "a C++ compiler is missing: apt-get install g++"; exit 1; }
+	@set -- $${CXX:-g++}; command -v $$1 >/dev/null || { echo "a C++ compiler is missing: apt-get install g++"; exit 1; }
 	@$(PYTHON) -c 'import pathlib, sysconfig, sys; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || \
 		{ echo "Python.h is missing: apt-get install python3-dev"; exit 1; }
 

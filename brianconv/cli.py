@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,27 +47,60 @@ CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, 1 if `verify` found a difference, 2 after a message about bad input, 130 if interrupted,
-    or 141 if nobody reads on."""
+    """Run a command and return its exit status.
+
+    It is 0, 1 if `verify` found a difference, 2 after a message about bad input, 130 if interrupted, 143 if terminated,
+    129 if the terminal was closed, 141 if nobody reads on.
+    """
     parsed = _parser().parse_args(arguments)
     matplotlib.use("Agg")
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return parsed.run(parsed) or 0
+        with _signals_raised():
+            return parsed.run(parsed) or 0
     except BrianconvError as error:
         print(f"brianconv: error: {error}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
-        if type(error) is not KeyboardInterrupt:  # nothing but the user's model raises the others
-            print(f"brianconv: error: the model tried to end the program: {error!r}", file=sys.stderr)
-            return 2
+    except (SystemExit, GeneratorExit) as error:  # nothing but the user's model raises these
+        print(f"brianconv: error: the model tried to end the program: {error!r}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, _Terminated) as ending:
+        terminated = isinstance(ending, _Terminated)
         kept = "; the same command goes on where it was" if parsed.run is _tune else ""
-        print(f"brianconv: interrupted, no result was written{kept}", file=sys.stderr)
-        return INTERRUPTED
+        what = "terminated" if terminated else "interrupted"
+        with suppress(OSError):  # the terminal may be gone
+            print(f"brianconv: {what}, no result was written{kept}", file=sys.stderr, flush=True)
+        return int(ending.args[0]) if terminated else INTERRUPTED
     except BrokenPipeError:  # whoever read the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
+
+
+class _Terminated(BaseException):
+    """A signal asked the command to end; its argument is the exit status."""
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Let the signals that end a command unwind it, as Ctrl+C does, so that it removes its working folders."""
+
+    def unwind(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # one is enough
+        raise _Terminated(128 + number)
+
+    chosen = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        chosen = []
+    before = {number: signal.getsignal(number) for number in chosen}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:  # nohup ignores a closed terminal
+            signal.signal(number, unwind)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:

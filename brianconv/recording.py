@@ -10,7 +10,7 @@ import numpy as np
 
 from brianconv.decisions import delayed_scores
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
-from brianconv.files import writable_folder, write_atomically, write_json
+from brianconv.files import json_writer, writable_folder, write_together
 from brianconv.notebook import html_table
 from brianconv.positions import Position, position_of_torch_index, torch_index
 from brianconv.saved_recording import ARRAYS, read_saved
@@ -331,7 +331,7 @@ class Recording:
         check_labels(labels, self.n_images, self.scores.shape[2])
 
     def save(self, folder: str | Path) -> None:
-        """Write `recording.npz` and `recording.json` into a folder, each completely or not at all."""
+        """Write `recording.npz` and `recording.json` into a folder, both of them or none; OutputError if it fails."""
         arrays: dict[str, np.ndarray] = {name: getattr(self, name) for name in ARRAYS}
         for layer, spikes in self.spikes.items():
             columns = [spikes.image, spikes.step, spikes.torch_index]
@@ -353,8 +353,12 @@ class Recording:
             "timing": dict(self.timing),
         }
         folder = writable_folder(folder)
-        write_atomically(folder / "recording.npz", lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
-        write_json(folder / "recording.json", about)
+        write_together(
+            {
+                folder / "recording.npz": lambda file: np.savez_compressed(file, **arrays),  # type: ignore[arg-type]
+                folder / "recording.json": json_writer(about),
+            }
+        )
 
     @classmethod
     def load(cls, folder: str | Path) -> Recording:

@@ -16,8 +16,8 @@ from brianconv.values import known, mapping, real, reals, shown, whole
 
 MOST_NEURONS = 2**31 - 1  # of a population, as Brian2 numbers them
 FIELDS = (
-    "layers", "shapes", "delay", "theta", "parameters", "dt_ms", "output_scale", "output_shift", "rectified", "score_of_one",
-    "timing",
+    "layers", "shapes", "delay", "theta", "parameters", "dt_ms", "output_scale", "output_shift", "rectified",
+    "score_of_one", "timing",
 )  # fmt: skip
 ARRAYS = ("scores", "spike_counts", "synaptic_operations", "analog_operations", "steps", "decided", "ann_scores")
 RECORDED = ("spikes", "potentials", "potential_neurons")  # arrays of single layers, each named after its layer

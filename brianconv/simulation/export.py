@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zlib
 from collections.abc import Mapping
 from importlib import resources
@@ -14,7 +13,7 @@ from brian2.devices.device import Device
 
 from brianconv.coding.scheme import Parameter
 from brianconv.errors import OutputError
-from brianconv.files import working_folder
+from brianconv.files import WorkingFolder, reported
 from brianconv.simulation.export_parameters import ProgramParameters, program_parameters
 from brianconv.simulation.network import BrianNetwork, Settings
 from brianconv.simulation.program import LONGEST_RUN_STEPS, generate_sources
@@ -82,10 +81,10 @@ def export_program(
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise OutputError(f"{str(folder)!r} exists and is not an empty folder; choose another --out folder")
     parameters = program_parameters(spiking, settings, dtype)
-    working = working_folder(folder.parent)
-    project = working / "project"
-    try:
-        names = generate_sources(spiking, project, {"synapses": synapses, "dtype": dtype, "dt": dt}, _end_without_files)
+    build = {"synapses": synapses, "dtype": dtype, "dt": dt}
+    with WorkingFolder(folder.parent) as working, reported(folder):
+        project = working / "project"
+        names = generate_sources(spiking, project, build, _end_without_files)
         bundle_sources(project, PORTABLE_FLAGS)
         finite = np.finfo(dtype)
         bounds = (0.0, 1.0) if spiking.scheme.encoding.bounded else (float(finite.min), float(finite.max))
@@ -94,8 +93,6 @@ def export_program(
         (project / "parameters.txt").write_text(parameters_file(parameters))
         (project / "network.txt").write_text(spiking.describe() + "\n")
         _move(project, folder)
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
     return folder
 
 

@@ -1,20 +1,22 @@
 """Compile the generated C++ of a network once, and run the program on any images and parameter values.
 
-A program is stored under the hash of its generated sources and compiler flags. Weights, images and parameter values
-are files and arguments that it reads at start, so that other weights of the same structure need no compilation.
+A program is stored under the hash of its generated sources, the compiler and its settings. Weights, images and
+parameter values are files and arguments that it reads at start, so that other weights of the same structure need no
+compilation. It ends with the process that started it.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import os
-import platform
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-import weakref
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,15 +25,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 from brian2 import device, get_device, ms, set_device
-from brian2.codegen.cpp_prefs import get_compiler_and_args
 from brian2.core.base import BrianObjectException
 from brian2.core.variables import DynamicArrayVariable
 from brian2.devices.device import reset_device
-from filelock import FileLock
 
-from brianconv.errors import CompilerError, ParameterError, SimulationError
-from brianconv.files import working_folder, writable_folder
+from brianconv.errors import OutputError, ParameterError, SimulationError
+from brianconv.files import MORE_FILES, WorkingFolder, reported
+from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
 from brianconv.simulation.compat import profiled_seconds
+from brianconv.simulation.compiler import Compiler, compiler_flags, find_compiler, make
 from brianconv.simulation.network import (
     BrianNetwork,
     Settings,
@@ -45,8 +47,19 @@ from brianconv.simulation.sources import bundle_sources
 from brianconv.spiking import SpikingNetwork
 
 Ending = TypeVar("Ending")
+DEVICE_LOCK = threading.RLock()  # Brian2's device is one for all threads
 LONGEST_RUN_STEPS = 10**9
+PARENT = "BRIANCONV_PARENT"
+CANNOT_WRITE = 4  # exit status
+MESSAGE_LINES = 20
 IMAGES_MAGIC = b"brianimg"
+END_WITH_PARENT = f"""
+if (const char *parent = std::getenv("{PARENT}"))
+{{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != std::atol(parent)) return 5;  // it ended before
+}}
+"""
 WRITE_RESULTS = """
 {
     using namespace brian;
@@ -58,17 +71,28 @@ WRITE_RESULTS = """
 }
 return 0;  // only the results are wanted, not the state of every array
 """
-WRITE_1D = """    {
+CLOSE_FILE = """        file.close();
+        if (!file)
+        {
+            std::cerr << "cannot write " << results_dir << "%(name)s: " << std::strerror(errno) << std::endl;
+            return 4;
+        }
+    }"""
+WRITE_1D = (
+    """    {
         std::ofstream file(results_dir + "%(name)s", std::ios::binary);
         file.write(reinterpret_cast<const char *>(%(array)s.data()), %(array)s.size() * sizeof(%(array)s[0]));
-        if (!file) { std::cerr << "cannot write " << results_dir << "%(name)s" << std::endl; return 4; }
-    }"""
-WRITE_2D = """    {
+"""
+    + CLOSE_FILE
+)
+WRITE_2D = (
+    """    {
         std::ofstream file(results_dir + "%(name)s", std::ios::binary);
         for (int row = 0; row < %(array)s.n; row++)
             file.write(reinterpret_cast<const char *>(&%(array)s(row, 0)), %(array)s.m * sizeof(%(array)s(0, 0)));
-        if (!file) { std::cerr << "cannot write " << results_dir << "%(name)s" << std::endl; return 4; }
-    }"""
+"""
+    + CLOSE_FILE
+)
 
 
 @dataclass(frozen=True)
@@ -79,12 +103,6 @@ class Result:
     columns: int | None
 
 
-def cache_folder() -> Path:
-    """Return the folder of compiled programs: $BRIANCONV_CACHE, or brianconv in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("BRIANCONV_CACHE") or Path(base) / "brianconv")
-
-
 class Program:
     """A compiled network with its weights.
 
@@ -92,18 +110,25 @@ class Program:
 
     Attributes
     ----------
-    folder : Path
-        Where the executable lies.
     data : Path
-        Folder of the weights and biases of this network, as the program reads them; deleted with the object.
+        Folder of the executable, and of the weights and biases of this network as it reads them; deleted with the
+        object by the process that made it.
+    executable : Path
     """
 
-    def __init__(self, folder: Path, data: Path, results: Mapping[str, Result], dt_s: float) -> None:
-        self.folder = folder
-        self.data = data
+    def __init__(self, working: WorkingFolder, executable: Path, results: Mapping[str, Result], dt_s: float) -> None:
+        self.working = working
+        self.data = working.path
+        self.executable = executable
         self.results = results
         self.dt_s = dt_s
-        weakref.finalize(self, shutil.rmtree, data, ignore_errors=True)
+        self.weight_sizes = self._weight_sizes()
+
+    def start(self, spiking: SpikingNetwork, images: np.ndarray, settings: Settings) -> Run:
+        """Start a process of the program; see `run`. It must be ended by `Run.end`."""
+        if self._weight_sizes() != self.weight_sizes:
+            raise SimulationError(f"weights in {str(self.data)!r} are missing or damaged; build the simulation again")
+        return Run(self, layout_images(spiking, images), parameter_values(spiking, settings, len(images)), settings)
 
     def run(
         self,
@@ -126,17 +151,127 @@ class Program:
         Raises
         ------
         SimulationError
-            If the program fails.
+            If the program cannot be started, fails, or writes other arrays than were asked for.
+        OutputError
+            If images or results cannot be written.
         """
-        rows = layout_images(spiking, images)
-        values = parameter_values(spiking, settings, len(rows))
-        arguments = [f"{name}={value!r}" for name, value in values.items()]
-        with tempfile.TemporaryDirectory(prefix="results_", dir=self.data) as folder:
-            write_images(Path(folder) / "images", rows)
-            command = [str(self.folder / "main"), "--results_dir", f"{folder}/", *arguments]
-            said = _run(command, self.data, progress)
-            written = {name: _read(Path(folder) / name, result) for name, result in self.results.items()}
-            return written | {name: np.array([value]) for name, value in said.items()}
+        run = self.start(spiking, images, settings)
+        try:
+            while run.read():
+                if progress:
+                    progress(run.images_done)
+            return run.arrays()
+        finally:
+            run.end()
+
+    def _weight_sizes(self) -> dict[str, int]:
+        return {path.name: path.stat().st_size for path in (self.data / "static_arrays").glob("*")}
+
+
+class Run:
+    """One process of a program, with a folder for its images and results.
+
+    Attributes
+    ----------
+    images_done : int
+        Number of images that it has reported so far.
+    """
+
+    def __init__(self, program: Program, rows: np.ndarray, values: Mapping[str, Any], settings: Settings) -> None:
+        self.program = program
+        self.n_images = len(rows)
+        self.n_steps = settings.n_steps
+        self.images_done = 0
+        self._numbers: dict[str, float] = {}  # what it says of itself: peak memory, and seconds of its operations
+        self._messages: list[str] = []
+        self._incomplete = b""
+        with reported(program.data, REMEDY):
+            self.folder = Path(tempfile.mkdtemp(prefix="results_", dir=program.data))
+        try:
+            with reported(self.folder, REMEDY):
+                write_images(self.folder / "images", rows)
+            arguments = [f"{name}={value!r}" for name, value in values.items()]
+            self.process = self._start(arguments)
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _start(self, arguments: list[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [str(self.program.executable), "--results_dir", f"{self.folder}/", *arguments],
+                cwd=self.program.data,
+                env={**os.environ, PARENT: str(os.getpid())},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,  # Ctrl+C reaches this process, which ends the program
+            )
+        except OSError as error:
+            few = error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+            remedy = MORE_FILES if few else "build the simulation again"
+            raise SimulationError(f"the generated program cannot be started ({error.strerror}); {remedy}") from error
+
+    def fileno(self) -> int:
+        """Return the descriptor of what the program prints."""
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+    def read(self) -> bool:
+        """Wait until the program prints something, and take it in; return False when it has ended."""
+        printed = os.read(self.fileno(), 1 << 16)
+        *lines, self._incomplete = (self._incomplete + (printed or b"\n")).split(b"\n")
+        for line in lines:
+            self._take(line.decode(errors="replace"))
+        return bool(printed)
+
+    def _take(self, line: str) -> None:
+        if line.startswith("images "):
+            self.images_done = int(line.split()[1])
+        elif line.startswith(("seconds_", "peak_memory_kb ")):
+            self._numbers[line.split()[0]] = float(line.split()[1])
+        elif line.strip():
+            self._messages = [*self._messages, line][-MESSAGE_LINES:]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what the program has written, once `read` has returned False; see `Program.run` for errors."""
+        code = self.process.wait()
+        said = "\n".join(self._messages)
+        if code in (CANNOT_WRITE, -signal.SIGXFSZ):
+            raise OutputError(
+                f"the generated program cannot write its results into {str(self.folder)!r} ({said or _ending(code)}); "
+                f"free some space there, or {REMEDY}"
+            )
+        if code or any(line.startswith("Error") for line in self._messages):
+            raise SimulationError(f"the generated program failed: {said or _ending(code)}")
+        written = {name: _read(self.folder / name, result) for name, result in self.program.results.items()}
+        self._check_complete(written)
+        return written | {name: np.array([value]) for name, value in self._numbers.items()}
+
+    def _check_complete(self, written: Mapping[str, np.ndarray]) -> None:
+        steps = written["steps"]
+        if len(steps) != self.n_images:
+            raise SimulationError(f"the generated program stopped after {len(steps)} of {self.n_images} images")
+        if steps.min() < 1 or steps.max() > self.n_steps:
+            raise SimulationError(f"the generated program took {steps.min()} to {steps.max()} steps per image")
+        total = int(steps.sum())
+        for name, array in written.items():
+            if name.startswith(("spike_neuron_", "spike_time_")):
+                expected = len(written[f"spike_time_{name.split('_', 2)[2]}"])
+            else:
+                expected = self.n_images if name in ("steps", "decided") else total
+            if len(array) != expected:
+                raise SimulationError(
+                    f"the generated program wrote {len(array)} rows of {name!r}; there must be {expected}"
+                )
+
+    def end(self) -> None:
+        """End the process if it still runs, and remove its folder."""
+        assert self.process.stdout is not None
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def write_images(path: Path, rows: np.ndarray) -> None:
@@ -151,35 +286,14 @@ def write_images(path: Path, rows: np.ndarray) -> None:
         rows.astype("<f8", copy=False).tofile(file)
 
 
-def _run(command: list[str], folder: Path, progress: Callable[[int], None] | None) -> dict[str, float]:
-    """Run a program; return the numbers that it prints of itself: its peak memory, and seconds of its operations."""
-    said: dict[str, float] = {}
-    with (
-        tempfile.TemporaryFile("w+") as errors,
-        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
-    ):
-        try:
-            for line in process.stdout or ():
-                if progress and line.startswith("images "):
-                    progress(int(line.split()[1]))
-                elif line.startswith(("seconds_", "peak_memory_kb ")):
-                    said[line.split()[0]] = float(line.split()[1])
-            process.wait()
-        except BaseException:
-            process.kill()
-            raise
-        errors.seek(0)
-        if process.returncode:
-            reason = errors.read().strip() or _signal_name(process.returncode)
-            raise SimulationError(f"the generated program failed: {reason}")
-    return said
-
-
-def _signal_name(code: int) -> str:
+def _ending(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def _read(path: Path, result: Result) -> np.ndarray:
+    size = np.dtype(result.dtype).itemsize * (result.columns or 1)
+    if not path.is_file() or path.stat().st_size % size:
+        raise SimulationError(f"the generated program did not write {path.name!r} completely")
     array = np.fromfile(path, dtype=result.dtype)
     return array if result.columns is None else array.reshape(-1, result.columns)
 
@@ -200,20 +314,38 @@ def compile_network(spiking: SpikingNetwork, *, profile: bool = False, **build: 
     ------
     CompilerError
         If there is no C++ compiler or make, or compilation fails.
+    OutputError
+        If the cache cannot be written, or other users can.
     """
-    check_compiler()
-    data = working_folder(cache_folder() / "runs")
+    working = WorkingFolder(part_of_cache("runs"))
+    data = working.path
     source = data / "source"
     try:
-        results = generate_sources(spiking, source, build, _write_only_results, profile)
-        bundle_sources(source, compiler_flags())
-        shutil.move(source / "static_arrays", data / "static_arrays")
-        folder = _compiled(source)
-        shutil.rmtree(source)
+        with reported(data, REMEDY):
+            compiler = find_compiler(data)
+            results = generate_sources(spiking, source, build, _write_only_results, profile)
+            bundle_sources(source, compiler_flags())
+            shutil.move(source / "static_arrays", data / "static_arrays")
+            executable = fetch_program(_key(source, compiler), data, lambda: _made(source, compiler))
+            shutil.rmtree(source)
     except BaseException:
-        shutil.rmtree(data, ignore_errors=True)
+        working.remove()
         raise
-    return Program(folder, data, results, float(build.get("dt", 1 * ms)))
+    return Program(working, executable, results, float(build.get("dt", 1 * ms)))
+
+
+def _made(source: Path, compiler: Compiler) -> Path:
+    make(source, compiler)
+    return source / "main"
+
+
+def _key(source: Path, compiler: Compiler) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(compiler.identity.encode(errors="surrogateescape"))
+    return digest.hexdigest()[:32]
 
 
 def check_device() -> None:
@@ -221,33 +353,8 @@ def check_device() -> None:
     if is_standalone():
         raise ParameterError(
             "Brian2's device is set to C++ standalone; brianconv sets it itself for mode='standalone': call "
-            "brian2.devices.device.reset_device() first, or use build_network() to build within your own program"
+            "brian2.set_device('runtime') first, or use build_network() to build within your own program"
         )
-
-
-def check_compiler() -> None:
-    """Raise CompilerError unless there are a C++ compiler and make."""
-    for command, package in ((_compiler(), "g++"), ("make", "make")):
-        if shutil.which(command) is None:
-            raise CompilerError(
-                f"{command} was not found, which C++ standalone mode needs: install it "
-                f"(Debian: apt-get install {package}), or use mode='runtime'"
-            )
-
-
-def compiler_flags() -> str:
-    """Return Brian2's compiler flags, for this processor.
-
-    On x86, vectors of 256 bits: rows of weights rarely begin where cache lines do, and vectors of 512 bits then cross a
-    line in every step (measured on Zen 4: 8 % slower).
-    """
-    flags = list(get_compiler_and_args()[1])
-    chosen = any("prefer-vector-width" in flag for flag in flags)
-    return " ".join(flags if chosen or platform.machine() != "x86_64" else [*flags, "-mprefer-vector-width=256"])
-
-
-def _compiler() -> str:
-    return os.environ.get("CXX") or "g++"
 
 
 def generate_sources(
@@ -275,21 +382,22 @@ def generate_sources(
     ParameterError
         If Brian2's active device is C++ standalone already.
     """
-    check_device()
-    set_device("cpp_standalone", build_on_run=False, directory=str(folder))
-    try:
-        with _names_within_this_program():
-            brian = build_network(spiking, **build)
-            ending = end(brian)
-            with explained(brian, (BrianObjectException,)):
-                brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={}, profile=profile)
-            if profile:
-                _print_profile()
-            device.build(directory=str(folder), compile=False, run=False)
-        return ending
-    finally:
-        get_device().reinit()
-        reset_device()
+    with DEVICE_LOCK:
+        check_device()
+        set_device("cpp_standalone", build_on_run=False, directory=str(folder))
+        try:
+            with _names_within_this_program():
+                brian = build_network(spiking, **build)
+                ending = end(brian)
+                with explained(brian, (BrianObjectException,)):
+                    brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={}, profile=profile)
+                if profile:
+                    _print_profile()
+                device.build(directory=str(folder), compile=False, run=False)
+            return ending
+        finally:
+            get_device().reinit()
+            reset_device()
 
 
 def _print_profile() -> None:
@@ -333,46 +441,9 @@ def _write_only_results(brian: BrianNetwork) -> dict[str, Result]:
         % {"name": name, "array": get_device().get_array_name(variable, access_data=False)}
         for name, variable in variables.items()
     ]
+    get_device().headers += ["<cerrno>", "<cstring>"]
+    if sys.platform == "linux":
+        get_device().headers += ["<sys/prctl.h>", "<unistd.h>"]
+        device.insert_code("before_start", END_WITH_PARENT)
     device.insert_code("before_end", WRITE_RESULTS % "\n".join(blocks))
     return {name: Result(np.dtype(v.dtype).str, columns.get(name)) for name, v in variables.items()}
-
-
-def _compiled(source: Path) -> Path:
-    """Return the folder of the compiled program for these sources; compile it there if it is not there yet."""
-    folder = cache_folder() / "programs" / _digest(source)
-    writable_folder(folder.parent)
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "main").exists():
-            _make(source)
-            shutil.rmtree(folder, ignore_errors=True)
-            complete = source.with_name("complete")
-            complete.mkdir()
-            shutil.move(source / "main", complete / "main")
-            complete.rename(folder)
-    return folder
-
-
-def _digest(source: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(source.rglob("*")):
-        if path.is_file():
-            digest.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(_machine().encode())
-    return digest.hexdigest()[:32]
-
-
-def _machine() -> str:
-    """Describe compiler and processor: a program compiled with -march=native runs on that processor only."""
-    compiler = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else [platform.processor()]
-    features = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0])
-    return f"{compiler}\n{platform.machine()}\n{features}"
-
-
-def _make(source: Path) -> None:
-    jobs = os.cpu_count() or 1
-    made = subprocess.run(["make", "-j", str(jobs)], cwd=source, capture_output=True, text=True, check=False)
-    if made.returncode:
-        tail = "\n".join(made.stderr.strip().splitlines()[-20:])
-        raise CompilerError(f"the generated C++ program did not compile:\n{tail}")

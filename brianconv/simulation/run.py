@@ -26,7 +26,7 @@ from brianconv.simulation.network import (
     checked_recordings,
     explained,
 )
-from brianconv.simulation.program import Program, check_device, compile_network
+from brianconv.simulation.program import DEVICE_LOCK, Program, check_device, compile_network
 from brianconv.simulation.shards import run_shards
 from brianconv.spiking import SpikingNetwork
 
@@ -91,9 +91,10 @@ class Simulation:
             "record_potentials": record_potentials,
         }
         if mode == "runtime":
-            check_device()
-            self.brian = build_network(spiking, **build)
-            _run_for(self.brian, 0 * ms)  # compiles
+            with DEVICE_LOCK:
+                check_device()
+                self.brian = build_network(spiking, **build)
+                _run_for(self.brian, 0 * ms)  # compiles
         else:
             self.program = compile_network(spiking, **build)
         self.build_s = time.perf_counter() - start
@@ -166,7 +167,8 @@ class Simulation:
         if self.program is not None:
             return run_shards(self.program, spiking, images, settings, jobs, progress)
         assert self.brian is not None
-        return _run_network(self.brian, spiking, images, settings, progress)
+        with DEVICE_LOCK:
+            return _run_network(self.brian, spiking, images, settings, progress)
 
     def _check_recording_memory(self, n_images: int, n_steps: int) -> None:
         n_values = sum(len(neurons) for neurons in self.recorded.values()) * n_images * n_steps

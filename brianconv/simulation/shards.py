@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.connection import wait
 
 import numpy as np
-from joblib import Parallel, delayed
 
-from brianconv.errors import SimulationError
+from brianconv.errors import BrianconvError, SimulationError
 from brianconv.simulation.network import Settings
-from brianconv.simulation.program import Program
+from brianconv.simulation.program import Program, Run
 from brianconv.spiking import SpikingNetwork
 
 ATTEMPTS = 2
@@ -28,40 +27,66 @@ def run_shards(
 ) -> dict[str, np.ndarray]:
     """Run a program on shards of the images side by side and return its arrays as of one run.
 
-    A shard whose process fails is reported in a warning and tried once more.
+    A shard whose process fails is reported in a warning and tried once more. If this function is interrupted, or a
+    shard fails for good, all processes are ended.
 
     Raises
     ------
     SimulationError
-        If a shard fails twice.
+        If a process cannot be started, or a shard fails twice.
+    OutputError
+        If images or results cannot be written.
     """
     if jobs == 1:
         return program.run(spiking, images, settings, progress)
     shards = np.array_split(np.arange(len(images)), min(jobs, len(images)))
-    finished, lock = [0] * len(shards), threading.Lock()
+    running: dict[int, Run] = {}
+    parts: dict[int, dict[str, np.ndarray]] = {}
+    finished, attempts = [0] * len(shards), [1] * len(shards)
 
-    def report(shard: int, done: int) -> None:
-        with lock:
-            finished[shard] = done
-            progress(sum(finished))
-
-    def run(shard: int) -> dict[str, np.ndarray]:
-        chosen = images[shards[shard]]
+    def start(shard: int) -> None:
         of_shard = replace(settings, first_image=int(shards[shard][0]))
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return program.run(spiking, chosen, of_shard, lambda done: report(shard, done))
-            except SimulationError as error:
-                first, last = shards[shard][[0, -1]]
-                failure = f"images {first} to {last} (shard {shard + 1} of {len(shards)}): {error}"
-                if attempt == ATTEMPTS:
-                    raise SimulationError(failure) from error
-                warnings.warn(f"{failure}; trying once more", stacklevel=2)
-        raise AssertionError  # the last attempt returns or raises
+        running[shard] = program.start(spiking, images[shards[shard]], of_shard)
 
-    # each worker only waits for its own process
-    parts = Parallel(n_jobs=len(shards), backend="threading")(delayed(run)(k) for k in range(len(shards)))
-    return _joined(parts, program.dt_s)
+    def collect(shard: int) -> None:
+        run = running[shard]
+        try:
+            parts[shard] = run.arrays()
+        except SimulationError as error:
+            failure = _failure(shards, shard, error)
+            if attempts[shard] == ATTEMPTS:
+                raise SimulationError(failure) from error
+            attempts[shard] += 1
+            warnings.warn(f"{failure}; trying once more", stacklevel=4)
+            run.end()
+            start(shard)
+        else:
+            del running[shard]
+            run.end()
+
+    try:
+        for shard in range(len(shards)):
+            try:
+                start(shard)
+            except BrianconvError as error:
+                raise type(error)(_failure(shards, shard, error)) from error
+        while running:
+            by_output = {run.fileno(): shard for shard, run in running.items()}
+            for shard in [by_output[output] for output in wait(list(by_output)) if isinstance(output, int)]:
+                if not running[shard].read():
+                    collect(shard)
+                elif running[shard].images_done != finished[shard]:
+                    finished[shard] = running[shard].images_done
+                    progress(sum(finished))
+    finally:
+        for run in running.values():
+            run.end()
+    return _joined([parts[shard] for shard in range(len(shards))], program.dt_s)
+
+
+def _failure(shards: list[np.ndarray], shard: int, error: Exception) -> str:
+    first, last = shards[shard][[0, -1]]
+    return f"images {first} to {last} (shard {shard + 1} of {len(shards)}): {error}"
 
 
 def _joined(parts: list[dict[str, np.ndarray]], dt_s: float) -> dict[str, np.ndarray]:

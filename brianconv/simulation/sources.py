@@ -39,10 +39,10 @@ CXX ?= g++
 CXXFLAGS ?= {flags}
 
 main: {objects}
-\t$(CXX) $(LDFLAGS) $^ -o $@
+\t$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 %.o: %.cpp
-\t$(CXX) $(CXXFLAGS) -I. -c $< -o $@
+\t$(CXX) $(CPPFLAGS) $(CXXFLAGS) -I. -c $< -o $@
 """
 
 

@@ -43,7 +43,8 @@ class Outcome:
     time : Tensor, shape (n_images, n_classes), or None
         Steps in which they reach their threshold (Eq. 10); None if the readout is the potential alone.
     spikes : mapping of str to Tensor
-        Spikes of each population, summed over steps, neurons and images; empty during training.
+        Spikes of each population, summed over steps, neurons and images; empty during training. Analog pixels are no
+        spikes.
     """
 
     potentials: Tensor
@@ -118,7 +119,9 @@ class TrainableNetwork(nn.Module):
         """
         values = {name: by[INPUT] for name, by in self.spiking.parameters.items()}
         sent = {INPUT: encode(images, self.spiking.scheme.encoding.name, self.n_steps, values, first_image)}
-        counts = {} if self.training else {INPUT: _active(sent[INPUT], self.n_steps)}
+        analog_steps = self.spiking.scheme.encoding.analog_steps
+        of_input = sent[INPUT][self.n_steps if analog_steps is None else analog_steps :]
+        counts = {} if self.training else {INPUT: (of_input != 0).sum(dtype=torch.float64)}
         for layer in self.spiking.graph.layers:
             (connection,) = layer.connections
             drive = self._transmit(connection, layer.name, sent[connection.source])
@@ -317,10 +320,6 @@ def _parameter(weight: Tensor) -> nn.Parameter:
 
 def _tolerance(drive: Tensor) -> float:
     return tolerance("float64" if drive.dtype == torch.float64 else "float32")
-
-
-def _active(sent: Tensor, n_steps: int) -> Tensor:
-    return (sent != 0).sum(dtype=torch.float64) * (n_steps // len(sent))
 
 
 def _apply(geometry: Geometry, x: Tensor, weight: Tensor) -> Tensor:

@@ -94,6 +94,11 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="a trained network instead of one trained for some seconds on digits")
     parser.add_argument("--weights", metavar="FILE", help="of the model")
     parser.add_argument("--data", default="mnist", metavar="NAME|FILE.npz", help="data set of the model")
+    parser.add_argument("--steps", type=positive, metavar="N", help="steps per image (default: 50)")
+    parser.add_argument(
+        "--also", nargs=3, action="append", default=[], metavar=("MODEL", "DATA", "STEPS"),
+        help="another network, measured side by side; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--data-root", metavar="DIR", help="folder of the data sets")
     parser.set_defaults(run=_bench)
 
@@ -153,11 +158,17 @@ def _codes(parsed: argparse.Namespace) -> None:
 
 
 def _bench(parsed: argparse.Namespace) -> None:
-    from brianconv.bench.report import run_bench
+    from brianconv.bench.report import Contest, run_bench
+    from brianconv.bench.workload import N_STEPS
 
     if not parsed.model and (parsed.weights or parsed.data != "mnist"):
         raise ParameterError("--weights and --data belong to a --model: name it, or leave them out")
-    run_bench(parsed.out, parsed.quick, parsed.model, parsed.weights, parsed.data, parsed.data_root)
+    for model, _, steps in parsed.also:
+        if not steps.isdecimal() or int(steps) < 1:
+            raise ParameterError(f"--also {model}: STEPS is {steps!r}; it is a whole number, 1 or more")
+    contest = Contest(parsed.model, parsed.data, parsed.steps or N_STEPS, parsed.weights)
+    also = [Contest(model, data, int(steps)) for model, data, steps in parsed.also]
+    run_bench(parsed.out, parsed.quick, contest, also, parsed.data_root)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -90,6 +91,7 @@ def run_bench(
         If a measurement fails; or, after everything has been written, if a contender that simulates the same network
         counts other spikes.
     """
+    start = time.perf_counter()
     contest = contest or Contest(None)
     contests = [contest, *also]
     names = [one.name for one in contests]
@@ -117,6 +119,7 @@ def run_bench(
         "threads": 1,
         "machine": machine(),
         "versions": _versions(),
+        "took_s": time.perf_counter() - start,
         "networks": networks,
     }
     write_json(folder / "result.json", result)
@@ -181,7 +184,7 @@ def _result(
         "differs": {name: measured[name]["differs"] for name in NAMES if "differs" in measured[name]},
         "not_run": {name: measured[name]["not_run"] for name in NAMES if measured[name].get("not_run")},
         "fastest_loop": {
-            name: {key: measured[name][key] for key in ("mode", "batch_size", "ms_per_image_by_mode")}
+            name: {key: measured[name][key] for key in ("mode", "batch_size", "memory_format", "ms_per_image_by_mode")}
             for name in LOOPS
             if "mode" in measured[name]
         },
@@ -300,7 +303,9 @@ def _advantage_rows(networks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for name, network in networks.items():
         ours, brian = network["events_per_second"]["structured_float32"] / 1e9, network["speedup"]["explicit"]
         loop = min((n for n in LOOPS if network["speedup"][n] is not None), key=network["speedup"].__getitem__)
+        active = network["events_per_image"] / network["n_synapses"] / network["n_steps"]  # in a step
         rows.append(
-            f"{name:<40}{network['n_steps']:>7}{ours:>12.2f}{brian:>20.1f}{network['speedup'][loop]:>20.1f} ({loop})"
+            f"{name:<40}{network['n_steps']:>7}{active:>18.1%}{ours:>12.2f}{brian:>20.1f}"
+            f"{network['speedup'][loop]:>20.1f} ({loop})"
         )
     return rows

@@ -187,6 +187,7 @@ def test_results_hold_the_main_network_and_all_networks(bench, capsys):
     assert result["speedup"]["sinabs"] is None and result["speedup"]["handwritten"] is None
     printed = capsys.readouterr().out
     assert "not run: No module named 'sinabs'" in printed and "not run: it has padding" in printed
+    assert "steps   synapses active   events/ns   over plain Brian2  over the best loop" in printed
     advantage = [line.split() for line in printed.splitlines() if "(spikingjelly)" in line]
     assert [line[-6:] for line in advantage] == [
         ["50", "20.0%", "0.80", "80.0", "4.0", "(spikingjelly)"],

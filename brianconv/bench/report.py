@@ -297,9 +297,8 @@ def _remark(contender: str, network: Mapping[str, Any]) -> str:
 
 def _advantage_rows(networks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Set the networks side by side: how fast ours is, and by how much it leads."""
-    rows = [
-        f"{'brianconv, float32':<40}{'steps':>7}{'events/ns':>12}{'over plain Brian2':>20}{'over the best loop':>20}"
-    ]
+    titles = f"{'steps':>7}{'synapses active':>18}{'events/ns':>12}{'over plain Brian2':>20}{'over the best loop':>20}"
+    rows = [f"{'brianconv, float32':<40}{titles}"]
     for name, network in networks.items():
         ours, brian = network["events_per_second"]["structured_float32"] / 1e9, network["speedup"]["explicit"]
         loop = min((n for n in LOOPS if network["speedup"][n] is not None), key=network["speedup"].__getitem__)

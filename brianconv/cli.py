@@ -159,6 +159,11 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", type=text, metavar="FILE", help="of the model")
     parser.add_argument("--data", type=text, default="mnist", metavar="NAME|FILE.npz", help="data set of the model")
+    parser.add_argument("--steps", type=steps, metavar="N", help="steps per image (default: 50)")
+    parser.add_argument(
+        "--also", nargs=3, type=text, action="append", default=[], metavar=("MODEL", "DATA", "STEPS"),
+        help="another network, measured side by side; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--data-root", type=text, metavar="DIR", help="folder of the data sets")
     parser.set_defaults(run=_bench)
 
@@ -222,11 +227,17 @@ def _codes(parsed: argparse.Namespace) -> None:
 
 
 def _bench(parsed: argparse.Namespace) -> None:
-    from brianconv.bench.report import run_bench
+    from brianconv.bench.report import Contest, run_bench
+    from brianconv.bench.workload import N_STEPS
 
     if not parsed.model and (parsed.weights or parsed.data != "mnist"):
         raise ParameterError("--weights and --data belong to a --model: name it, or leave them out")
-    run_bench(parsed.out, parsed.quick, parsed.model, parsed.weights, parsed.data, parsed.data_root)
+    for model, _, count in parsed.also:
+        if not count.isdecimal() or int(count) < 1:
+            raise ParameterError(f"--also {model}: STEPS is {count!r}; it is a whole number, 1 or more")
+    contest = Contest(parsed.model, parsed.data, parsed.steps or N_STEPS, parsed.weights)
+    also = [Contest(model, data, int(count)) for model, data, count in parsed.also]
+    run_bench(parsed.out, parsed.quick, contest, also, parsed.data_root)
 
 
 @dataclass(frozen=True)

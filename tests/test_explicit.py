@@ -1,49 +1,62 @@
-"""Explicit synapses do for every spike what their statements say, on every version of Brian2."""
+"""Explicit synapses are stored in the order in which spikes walk through them, each with its own weight."""
 
-import brian2
 import numpy as np
 import pytest
-from brian2 import Clock, Network, NeuronGroup, TimedArray, ms
+from brian2 import Network, NeuronGroup, ms
+from geometries import CHAINS
 
-from brianconv import Dense
+from brianconv.conversion.geometry import MaxPooling, channels_last
 from brianconv.conversion.graph import Connection
-from brianconv.simulation.synapses.explicit import connect_explicit
-
-N_PRE, N_POST, N_STEPS = 6, 4, 8
-LOCALS_OF_BRIAN2 = ["capsule", "cpp_queue", "num_spikes", "spike_data", "spike_vector", "synapse_id"]
+from brianconv.simulation.synapses.explicit import connect_explicit, connect_gate
 
 
-@pytest.fixture(params=["numpy", "cython"])
-def target(request):
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = request.param
-    yield request.param
-    brian2.prefs.codegen.target = before
+def groups(connection):
+    """Two populations that fit a connection."""
+    return (
+        NeuronGroup(int(np.prod(connection.input_shape)), "v : 1", threshold="v > 1", name="source"),
+        NeuronGroup(
+            int(np.prod(connection.output_shape)), "v : 1\nleader : integer\nbest : 1", threshold="v > 1", name="target"
+        ),
+    )
 
 
-@pytest.mark.parametrize("delay", [0, 2])
-def test_statements_may_name_any_variable(target, delay):
-    """Brian2 2.10 and 2.11 count the spikes in a variable i, and keep others, which statements can overwrite."""
-    random = np.random.default_rng(1)
-    spikes = random.random((N_STEPS, N_PRE)) < 0.5
-    weight = random.integers(-32, 33, (N_POST, N_PRE)) / 64
-    clock = Clock(1 * ms)
-    source = NeuronGroup(
-        N_PRE, "x = pattern(t, i) : 1\n" + "\n".join(f"{name} : 1" for name in LOCALS_OF_BRIAN2),
-        threshold="x > 0.5", clock=clock, namespace={"pattern": TimedArray(spikes.astype(float), dt=1 * ms)},
-    )  # fmt: skip
-    for number, name in enumerate(LOCALS_OF_BRIAN2):
-        setattr(source, name, number + np.arange(N_PRE))
-    equations = "v : 1\n" + "\n".join(f"{name} : 1" for name in LOCALS_OF_BRIAN2)
-    receiver = NeuronGroup(N_POST, equations, clock=clock)
-    statements = ["v_post += w * (i + 1)", *(f"{name} += {name}_pre * (j + 1)" for name in LOCALS_OF_BRIAN2)]
-    synapses = connect_explicit(
-        Connection("input", (Dense(weight, np.zeros(N_POST)),)), source, receiver, "\n".join(statements),
-        delay * ms, "synapses", np.float64, "synapses_that_name_i",
-    )  # fmt: skip
-    Network(source, receiver, synapses).run(N_STEPS * ms)
-    counts = spikes[: N_STEPS - delay].sum(axis=0)
-    np.testing.assert_array_equal(receiver.v, weight @ (counts * np.arange(1, N_PRE + 1)))
-    for number, name in enumerate(LOCALS_OF_BRIAN2):
-        worth = counts @ (number + np.arange(N_PRE))
-        np.testing.assert_array_equal(getattr(receiver, name), worth * np.arange(1, N_POST + 1))
+def assert_sorted(synapses):
+    """Presynaptic neurons do not decrease, and for each of them postsynaptic neurons increase."""
+    step_i, step_j = (np.diff(np.asarray(index, dtype=np.int64)) for index in (synapses.i[:], synapses.j[:]))
+    assert np.all((step_i > 0) | ((step_i == 0) & (step_j > 0)))
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_synapses_are_sorted_and_carry_what_each_input_alone_sends(numpy_target, chain):
+    """Oracle: the map itself, applied to one active input at a time."""
+    connection = Connection("input", tuple(chain))
+    source, target = groups(connection)
+    synapses = connect_explicit(connection, source, target, "v_post += w", 0 * ms, "synapses", np.float64, "synapses")
+    Network(source, target, synapses).run(0 * ms)
+    assert_sorted(synapses)
+    one_at_a_time = np.eye(len(source)).reshape(-1, *connection.input_shape)
+    sent = (connection.apply(one_at_a_time) - connection.bias).reshape(len(source), -1)
+    sent = sent[channels_last(connection.input_shape)][:, channels_last(connection.output_shape)]
+    stored = np.zeros_like(sent)
+    stored[synapses.i[:], synapses.j[:]] = synapses.w[:]
+    np.testing.assert_allclose(stored, sent, atol=1e-12)
+    assert len(synapses) == connection.n_synapses
+
+
+def test_synapses_of_a_maximum_pooling_are_sorted_and_join_each_window(numpy_target):
+    pooling = MaxPooling((2, 5, 6), (3, 2), (2, 1), (1, 0))
+    connection = Connection("input", (pooling,))
+    source, target = groups(connection)
+    synapses = connect_gate(connection, source, target, "v_post += 1", "1", 0 * ms, "synapses", "gate")
+    Network(source, target, synapses).run(0 * ms)
+    assert_sorted(synapses)
+    rows, columns = pooling.output_shape[1:]
+    windows = {
+        ((y * 6 + x) * 2 + channel, (row * columns + column) * 2 + channel)
+        for channel in range(2)
+        for row in range(rows)
+        for column in range(columns)
+        for y in range(max(0, 2 * row - 1), min(5, 2 * row + 2))
+        for x in range(column, column + 2)
+    }
+    assert set(zip(synapses.i[:].tolist(), synapses.j[:].tolist(), strict=True)) == windows

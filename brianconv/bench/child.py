@@ -13,8 +13,8 @@ from brianconv.bench.workload import Workload, from_digits, from_model
 def workload_of(specification: dict) -> Workload:
     """Return the workload that a specification describes."""
     if specification["model"] is None:
-        return from_digits(Path(specification["folder"]), specification["images"], specification["width"])
-    return from_model(*(specification[key] for key in ("model", "weights", "data", "data_root", "images")))
+        return from_digits(Path(specification["folder"]), *(specification[key] for key in ("images", "steps", "width")))
+    return from_model(*(specification[key] for key in ("model", "weights", "data", "data_root", "images", "steps")))
 
 
 def main() -> None:

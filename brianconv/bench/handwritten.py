@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from brianconv.conversion.geometry import Convolution, Dense, Reshape, channels_last
-from brianconv.conversion.graph import Connection
+from brianconv.conversion.graph import INPUT, Connection
 from brianconv.errors import CompilerError
 from brianconv.recording import Recording
 from brianconv.spiking import SpikingNetwork
@@ -24,8 +24,12 @@ def compile_loops(spiking: SpikingNetwork, folder: Path) -> list[Path]:
 
     Raises NotImplementedError if the network has other than simple layers.
     """
-    connections = [layer.connections[0] for layer in spiking.graph.layers]
-    kinds = [_kind(connection) for connection in connections]
+    previous, kinds = INPUT, []
+    for layer in spiking.graph.layers:
+        if [connection.source for connection in layer.connections] != [previous]:
+            raise NotImplementedError("the hand-written loop knows chains of layers, not branches")
+        kinds.append(_kind(layer.connections[0]))
+        previous = layer.name
     declared = [f"    {kind} layer{k};" for k, kind in enumerate(kinds)]
     propagated = [
         f"            events += layer{k}.propagate(now + 1, *now); now += 1 + *now;" for k in range(len(kinds))
@@ -57,7 +61,7 @@ def _kind(connection: Connection) -> str:
         simple = conv.stride == conv.dilation == (1, 1) and conv.padding == ((0, 0), (0, 0)) and conv.groups == 1
         if simple and height == width:
             return f"Convolution<{channels}, {rows}, {columns}, {n_out}, {width}>"
-    raise NotImplementedError("the hand-written loop knows dense layers and plain convolutions")
+    raise NotImplementedError("the hand-written loop knows dense layers and convolutions without padding or pooling")
 
 
 def write_spikes(recording: Recording, path: Path) -> None:

@@ -1,34 +1,89 @@
 """The same spiking network as loops over tensors: in plain PyTorch, in SpikingJelly and in sinabs.
 
 All integrate a constant current in every pixel from the same pre-charge, reset by subtraction, and count output spikes.
+They run either one step of all layers after another, or all steps of a layer at once, which turns the steps into a
+larger batch for its weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
-from brianconv.conversion.geometry import Convolution, Dense, Geometry, Reshape
-from brianconv.conversion.graph import INPUT
-from brianconv.spiking import SpikingNetwork
+from brianconv.conversion.geometry import (
+    Convolution,
+    Dense,
+    Geometry,
+    MaxPooling,
+    OneToOne,
+    Reshape,
+    TransposedConvolution,
+)
+from brianconv.conversion.graph import INPUT, Connection, Layer
+from brianconv.spiking import SpikingNetwork, tolerance
 
-Run = Callable[[np.ndarray, int], np.ndarray]
+BY_STEP, BY_LAYER = "by_step", "by_layer"
+POOLED_SPIKES = (
+    "a window of max pooling passes a spike whenever one of its inputs fires, not the spikes of its leading input alone"
+)
 
 
-def modules(spiking: SpikingNetwork) -> list[nn.Module]:
-    """Return, for each layer, its normalised weights as a torch module; the network must be a chain of layers."""
-    previous = INPUT
-    converted: list[nn.Module] = []
-    for layer in spiking.graph.layers:
-        if [connection.source for connection in layer.connections] != [previous]:
-            raise NotImplementedError(f"layer {layer.name!r} does not follow {previous!r} alone")
-        pieces = [_module(geometry) for geometry in layer.connections[0].chain]
-        converted.append(nn.Sequential(*pieces).eval().requires_grad_(False))
-        previous = layer.name
-    return converted
+class Scaling(nn.Module):
+    """One weight for every neuron: a shortcut that joins neurons one to one."""
+
+    def __init__(self, geometry: OneToOne) -> None:
+        super().__init__()
+        bias = np.zeros(()) if geometry.bias is None else geometry.bias
+        self.weight, self.bias = (
+            nn.Parameter(torch.tensor(values, dtype=torch.float32)) for values in (geometry.weight, bias)
+        )
+        self.has_bias = bool(np.any(bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight + self.bias if self.has_bias else x * self.weight
+
+
+@dataclass(frozen=True, eq=False)
+class TorchLayer:
+    """A population and what leads to it.
+
+    Attributes
+    ----------
+    name : str
+    inputs : tuple of (str, torch.nn.Module)
+        Each source with the normalised weights of its connection; their outputs add up.
+    pooling : MaxPooling or None
+        The maximum pooling that the population relays; then its weights are those in front of it, if any.
+    """
+
+    name: str
+    inputs: tuple[tuple[str, nn.Module], ...]
+    pooling: MaxPooling | None
+
+
+def torch_layers(spiking: SpikingNetwork) -> list[TorchLayer]:
+    """Return the layers of a network as torch modules.
+
+    Raises NotImplementedError for geometries without a module.
+    """
+    return [_layer(layer) for layer in spiking.graph.layers]
+
+
+def _layer(layer: Layer) -> TorchLayer:
+    inputs = tuple((connection.source, _weights(connection)) for connection in layer.connections)
+    last = layer.connections[0].chain[-1]
+    return TorchLayer(layer.name, inputs, last if isinstance(last, MaxPooling) else None)
+
+
+def _weights(connection: Connection) -> nn.Module:
+    weighted = [geometry for geometry in connection.chain if not isinstance(geometry, MaxPooling)]
+    return nn.Sequential(*map(_module, weighted)).eval().requires_grad_(False)
 
 
 def _module(geometry: Geometry) -> nn.Module:
@@ -36,98 +91,263 @@ def _module(geometry: Geometry) -> nn.Module:
     match geometry:
         case Reshape():
             return nn.Unflatten(1, geometry.output_shape) if len(geometry.output_shape) > 1 else nn.Flatten()
+        case OneToOne():
+            return Scaling(geometry)
         case Dense():
             module = nn.Linear(geometry.weight.shape[1], geometry.weight.shape[0])
         case Convolution():
-            n_out, n_in, rows, columns = geometry.weight.shape
-            padding = (geometry.padding[0][0], geometry.padding[1][0])
-            module = nn.Conv2d(
-                n_in * geometry.groups, n_out, (rows, columns), geometry.stride, padding, geometry.dilation,
-                geometry.groups,
+            return _convolution(geometry)
+        case TransposedConvolution():
+            n_in, n_out, rows, columns = geometry.weight.shape
+            module = nn.ConvTranspose2d(
+                n_in, n_out * geometry.groups, (rows, columns), geometry.stride, geometry.padding,
+                geometry.output_padding, geometry.groups, dilation=geometry.dilation,
             )  # fmt: skip
         case _:
             raise NotImplementedError(f"{type(geometry).__name__} has no module here")
-    module.weight = nn.Parameter(torch.tensor(geometry.weight, dtype=torch.float32))
-    module.bias = nn.Parameter(torch.tensor(geometry.bias, dtype=torch.float32))
+    return _filled(module, geometry.weight, geometry.bias)
+
+
+def _convolution(geometry: Convolution) -> nn.Module:
+    n_out, n_in, rows, columns = geometry.weight.shape
+    (top, bottom), (left, right) = geometry.padding
+    symmetric = top == bottom and left == right
+    inside = symmetric and 2 * top <= rows and 2 * left <= columns  # what AvgPool2d takes
+    if geometry.pooling and inside and np.all(geometry.weight == 1 / (rows * columns)):
+        return nn.AvgPool2d((rows, columns), geometry.stride, (top, left))
+    convolution = nn.Conv2d(
+        n_in * geometry.groups, n_out, (rows, columns), geometry.stride, (top, left) if symmetric else 0,
+        geometry.dilation, geometry.groups,
+    )  # fmt: skip
+    _filled(convolution, geometry.weight, geometry.bias)
+    return convolution if symmetric else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), convolution)
+
+
+def _filled(module: nn.Module, weight: np.ndarray, bias: np.ndarray) -> nn.Module:
+    module.weight, module.bias = (nn.Parameter(torch.tensor(values, dtype=torch.float32)) for values in (weight, bias))
     return module
 
 
-def dense_torch(spiking: SpikingNetwork) -> Run:
-    """Return a loop over steps and layers in PyTorch."""
-    layers = modules(spiking)
-    v_init = list(spiking.parameters["v_init"].values())
+class Loop(Protocol):
+    """A spiking network as a loop over tensors.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    memory_format : torch.memory_format
+        Layout of images and kernels; channels last makes some convolutions twice as fast.
+
+    Attributes
+    ----------
+    differs : str or None
+        What its maximum pooling does otherwise than that of this package.
+    """
+
+    differs: ClassVar[str | None]
+
+    def __init__(self, spiking: SpikingNetwork, memory_format: torch.memory_format = ...) -> None: ...
+
+    def __call__(self, images: np.ndarray, n_steps: int) -> np.ndarray:
+        """Return the number of spikes of each output neuron, shape (n_images, n_classes)."""
+
+
+class _Layers:
+    """What the loops share: one pass through all layers, with one step or all of them in the tensors."""
+
+    differs: ClassVar[str | None] = None
+
+    def __init__(self, spiking: SpikingNetwork, memory_format: torch.memory_format = torch.contiguous_format) -> None:
+        self.layers = torch_layers(spiking)
+        self.memory_format = memory_format
+        for layer in self.layers:
+            for _, module in layer.inputs:
+                module.to(memory_format=memory_format)  # type: ignore[call-overload]
+        self.v_init: Mapping[str, float] = spiking.parameters["v_init"]
+        self.last_use = {source: layer.name for layer in self.layers for source, _ in layer.inputs}
 
     @torch.inference_mode()
-    def run(images: np.ndarray, n_steps: int) -> np.ndarray:
+    def __call__(self, images: np.ndarray, n_steps: int) -> np.ndarray:
         x = torch.as_tensor(images, dtype=torch.float32)
-        potentials: list[torch.Tensor] = []
-        counts = torch.zeros(())
-        for _ in range(n_steps):
-            drive = x
-            for k in range(len(v_init)):
-                if len(potentials) == k:
-                    potentials.append(torch.full_like(drive, v_init[k]))
-                v = potentials[k].add_(drive)
-                spikes = (v >= 1).float()
-                v.sub_(spikes)
-                drive = layers[k](spikes) if k < len(layers) else spikes
-            counts = counts + drive
-        return counts.flatten(1).numpy()
+        x = x.contiguous(memory_format=self.memory_format) if x.ndim == 4 else x
+        return self.run(x, n_steps).flatten(1).numpy()
 
-    return run
+    def run(self, x: Tensor, n_steps: int) -> Tensor:
+        raise NotImplementedError
 
+    def fire(self, name: str, drive: Tensor) -> Tensor:
+        raise NotImplementedError
 
-def spikingjelly(spiking: SpikingNetwork) -> Run:
-    """Return a loop over steps with the integrate-and-fire neurons of SpikingJelly."""
-    from spikingjelly.activation_based import functional as sj_functional
-    from spikingjelly.activation_based import neuron
+    def pool(self, layer: TorchLayer, spikes: Tensor) -> Tensor:
+        pooling = layer.pooling
+        assert pooling
+        return functional.max_pool2d(spikes, pooling.kernel_size, pooling.stride, pooling.padding)
 
-    v_init = list(spiking.parameters["v_init"].values())
-    neurons = [neuron.IFNode(v_threshold=1.0, v_reset=None) for _ in v_init]
-    pieces = [piece for pair in zip(modules(spiking), neurons[1:], strict=True) for piece in pair]
-    network = nn.Sequential(neurons[0], *pieces).eval()
+    def apply(self, module: nn.Module, spikes: Tensor) -> Tensor:
+        return module(spikes)
 
-    @torch.inference_mode()
-    def run(images: np.ndarray, n_steps: int) -> np.ndarray:
-        x = torch.as_tensor(images, dtype=torch.float32)
-        sj_functional.reset_net(network)
-        for node, value in zip(neurons, v_init, strict=True):
-            node.v = value
-        return sum(network(x) for _ in range(n_steps)).flatten(1).numpy()  # type: ignore[union-attr]
-
-    return run
+    def propagate(self, x: Tensor) -> Tensor:
+        """Return the spikes of the output for the drive of the input."""
+        spikes = {INPUT: self.fire(INPUT, x)}
+        for layer in self.layers:
+            drive = sum(self.apply(module, spikes[source]) for source, module in layer.inputs)
+            assert isinstance(drive, Tensor)
+            for source, _ in layer.inputs:
+                if self.last_use[source] == layer.name:
+                    spikes.pop(source, None)
+            if layer.pooling:
+                spikes[layer.name] = self.pool(layer, drive)
+            else:
+                spikes[layer.name] = self.fire(layer.name, drive)
+        return spikes[self.layers[-1].name]
 
 
-def sinabs(spiking: SpikingNetwork) -> Run:
-    """Return all steps of each layer in turn with the integrate-and-fire neurons of sinabs."""
-    from sinabs.activation import MembraneSubtract, SingleSpike
-    from sinabs.layers import IAFSqueeze
+class TorchBySteps(_Layers):
+    """Plain PyTorch, one step of all layers after another."""
 
-    v_init = list(spiking.parameters["v_init"].values())
-    layers: list[nn.Module] = modules(spiking)
+    def __init__(self, spiking: SpikingNetwork, memory_format: torch.memory_format = torch.contiguous_format) -> None:
+        super().__init__(spiking, memory_format)
+        self.v_threshold: Mapping[str, float] = spiking.parameters["v_threshold"]
+        self.share = 1 - tolerance("float32")  # of the threshold that has to be reached
+        self.state: dict[str, Tensor] = {}
 
-    @torch.inference_mode()
-    def run(images: np.ndarray, n_steps: int) -> np.ndarray:
-        x = torch.as_tensor(images, dtype=torch.float32)
-        values = x.repeat_interleave(n_steps, dim=0)
-        for k, value in enumerate(v_init):
-            node = IAFSqueeze(
-                batch_size=len(x), spike_threshold=1.0, spike_fn=SingleSpike, reset_fn=MembraneSubtract(),
-                min_v_mem=None,
-            )  # fmt: skip
-            node.init_state_with_shape((len(x), *values.shape[1:]))
-            node.v_mem.fill_(value)
-            values = node(values)
-            values = layers[k](values) if k < len(layers) else values
-        return values.reshape(len(x), n_steps, -1).sum(1).numpy()
+    def run(self, x: Tensor, n_steps: int) -> Tensor:
+        self.state = {}
+        counts = self.propagate(x)
+        for _ in range(n_steps - 1):
+            counts += self.propagate(x)
+        return counts
 
-    return run
+    def fire(self, name: str, drive: Tensor) -> Tensor:
+        if name not in self.state:
+            self.state[name] = torch.full_like(drive, self.v_init[name])
+        v, threshold = self.state[name], self.v_threshold[name]
+        v += drive
+        spikes = (v >= threshold * self.share).float()
+        v.sub_(spikes, alpha=threshold)
+        return spikes
+
+    def pool(self, layer: TorchLayer, spikes: Tensor) -> Tensor:
+        sent = self.state.get(layer.name)
+        self.state[layer.name] = total = spikes if sent is None else sent + spikes
+        return _passed(layer, spikes, total)
 
 
-TENSORS: dict[str, Callable[[SpikingNetwork], Run]] = {
-    "dense_torch": dense_torch,
-    "spikingjelly": spikingjelly,
-    "sinabs": sinabs,
+class TorchByLayers(TorchBySteps):
+    """Plain PyTorch, all steps of a layer at once; tensors have shape (n_steps, n_images, ...)."""
+
+    def run(self, x: Tensor, n_steps: int) -> Tensor:
+        self.state = {}
+        return self.propagate(x.expand(n_steps, *x.shape)).sum(0)
+
+    def fire(self, name: str, drive: Tensor) -> Tensor:
+        spikes = torch.empty_like(drive)  # in the same memory format
+        for now, arriving in zip(spikes, drive, strict=True):
+            now[:] = super().fire(name, arriving)
+        return spikes
+
+    def pool(self, layer: TorchLayer, spikes: Tensor) -> Tensor:
+        passed = _passed(layer, spikes.flatten(0, 1), spikes.cumsum(0).flatten(0, 1))
+        return passed.unflatten(0, spikes.shape[:2])
+
+    def apply(self, module: nn.Module, spikes: Tensor) -> Tensor:
+        return module(spikes.flatten(0, 1)).unflatten(0, spikes.shape[:2])
+
+
+def _passed(layer: TorchLayer, spikes: Tensor, total: Tensor) -> Tensor:
+    """Return the spikes of the input of each window that has fired most, the first one if several have."""
+    pooling = layer.pooling
+    assert pooling
+    _, leader = functional.max_pool2d(
+        total, pooling.kernel_size, pooling.stride, pooling.padding, return_indices=True
+    )  # fmt: skip
+    return spikes.flatten(2).gather(2, leader.flatten(2)).view(leader.shape)
+
+
+class SpikingJellyBySteps(_Layers):
+    """SpikingJelly, one step of all layers after another (``step_mode="s"``).
+
+    Maximum pooling is what SpikingJelly's own converter makes of it: the same pooling, of spikes.
+    """
+
+    differs: ClassVar[str | None] = POOLED_SPIKES
+    step_mode = "s"
+
+    def __init__(self, spiking: SpikingNetwork, memory_format: torch.memory_format = torch.contiguous_format) -> None:
+        from spikingjelly.activation_based import neuron
+
+        super().__init__(spiking, memory_format)
+        self.neurons = {
+            name: neuron.IFNode(
+                v_threshold=spiking.parameters["v_threshold"][name], v_reset=None, step_mode=self.step_mode
+            ).eval()
+            for name in (INPUT, *(layer.name for layer in self.layers if not layer.pooling))
+        }
+
+    def restart(self) -> None:
+        """Forget the last images."""
+        for name, node in self.neurons.items():
+            node.reset()
+            node.v = self.v_init[name]
+
+    def run(self, x: Tensor, n_steps: int) -> Tensor:
+        self.restart()
+        counts = self.propagate(x)
+        for _ in range(n_steps - 1):
+            counts = counts + self.propagate(x)
+        return counts
+
+    def fire(self, name: str, drive: Tensor) -> Tensor:
+        return self.neurons[name](drive)
+
+
+class SpikingJellyByLayers(SpikingJellyBySteps):
+    """SpikingJelly, all steps of a layer at once (``step_mode="m"``)."""
+
+    step_mode = "m"
+
+    def run(self, x: Tensor, n_steps: int) -> Tensor:
+        self.restart()
+        return self.propagate(x.expand(n_steps, *x.shape)).sum(0)
+
+    def pool(self, layer: TorchLayer, spikes: Tensor) -> Tensor:
+        return super().pool(layer, spikes.flatten(0, 1)).unflatten(0, spikes.shape[:2])
+
+    def apply(self, module: nn.Module, spikes: Tensor) -> Tensor:
+        from spikingjelly.activation_based.functional import seq_to_ann_forward
+
+        return seq_to_ann_forward(spikes, module)
+
+
+class SinabsByLayers(_Layers):
+    """sinabs, which runs all steps of a layer at once; tensors have shape (n_images * n_steps, ...)."""
+
+    differs: ClassVar[str | None] = POOLED_SPIKES
+
+    def __init__(self, spiking: SpikingNetwork, memory_format: torch.memory_format = torch.contiguous_format) -> None:
+        from sinabs.activation import MembraneSubtract, SingleSpike
+        from sinabs.layers import IAFSqueeze
+
+        super().__init__(spiking, memory_format)
+        self.v_threshold = spiking.parameters["v_threshold"]
+        self.neuron: Callable[..., Any] = IAFSqueeze
+        self.options = {"spike_fn": SingleSpike, "reset_fn": MembraneSubtract(), "min_v_mem": None}
+        self.n_images = 0
+
+    def run(self, x: Tensor, n_steps: int) -> Tensor:
+        self.n_images = len(x)
+        return self.propagate(x.repeat_interleave(n_steps, dim=0)).unflatten(0, (len(x), n_steps)).sum(1)
+
+    def fire(self, name: str, drive: Tensor) -> Tensor:
+        node = self.neuron(batch_size=self.n_images, spike_threshold=self.v_threshold[name], **self.options)
+        node.init_state_with_shape((self.n_images, *drive.shape[1:]))
+        node.v_mem.fill_(self.v_init[name])
+        return node(drive)
+
+
+LOOPS: dict[str, dict[str, type[Loop]]] = {
+    "dense_torch": {BY_STEP: TorchBySteps, BY_LAYER: TorchByLayers},
+    "spikingjelly": {BY_STEP: SpikingJellyBySteps, BY_LAYER: SpikingJellyByLayers},
+    "sinabs": {BY_LAYER: SinabsByLayers},
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from brianconv import datasets
 from brianconv.conversion.weights import image_statistics, load_model
+from brianconv.datasets.dataset import Dataset
 from brianconv.demo import fit
 from brianconv.spiking import SpikingNetwork, convert
 
@@ -53,6 +54,7 @@ class Workload:
     model : torch.nn.Module
     spiking : SpikingNetwork
     images : array, shape (n_images, channels, rows, columns)
+    labels : array, shape (n_images,)
     n_steps : int
     """
 
@@ -60,19 +62,22 @@ class Workload:
     model: nn.Module
     spiking: SpikingNetwork
     images: np.ndarray
+    labels: np.ndarray
     n_steps: int
 
 
-def from_model(model: str, weights: str | None, data: str, data_root: str | None, n_images: int) -> Workload:
+def from_model(
+    model: str, weights: str | None, data: str, data_root: str | None, n_images: int, n_steps: int
+) -> Workload:
     """Return a trained network on the test images of its data set."""
     network, found = load_model(model, weights)
     mean, std = image_statistics(found)
     training = datasets.load(data, "train", data_root).head(N_CALIBRATION).standardized(mean, std)
     test = datasets.load(data, "test", data_root).head(n_images).standardized(mean, std)
-    return _converted(f"{model} on {data}", network, training.images, test.images)
+    return _converted(f"{model} on {data}", network, training.images, test, n_steps)
 
 
-def from_digits(folder: Path, n_images: int, width: float = 1.0) -> Workload:
+def from_digits(folder: Path, n_images: int, n_steps: int = N_STEPS, width: float = 1.0) -> Workload:
     """Return Net 1 on handwritten digits enlarged to 28 x 28; trained for some seconds unless `folder` has weights."""
     training, test = (datasets.load("digits", split) for split in ("train", "test"))
     torch.manual_seed(0)  # the weights before training, and the order of the images
@@ -85,7 +90,8 @@ def from_digits(folder: Path, n_images: int, width: float = 1.0) -> Workload:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(model.state_dict(), path)
     name = f"Net 1 of Hwang et al. (2021), width {width:g}, on digits"
-    return _converted(name, model.eval(), enlarged(training.images), enlarged(test.images[:n_images]))
+    test = replace(test.head(n_images), images=enlarged(test.images[:n_images]))
+    return _converted(name, model.eval(), enlarged(training.images), test, n_steps)
 
 
 def enlarged(images: np.ndarray) -> np.ndarray:
@@ -94,6 +100,6 @@ def enlarged(images: np.ndarray) -> np.ndarray:
     return functional.pad(large.clamp(0, 1), (4,) * 4).numpy()
 
 
-def _converted(name: str, model: nn.Module, training: np.ndarray, images: np.ndarray) -> Workload:
-    spiking = convert(model, training[:N_CALIBRATION], coding="rate", normalization="max", v_init=V_INIT)
-    return Workload(name, model, spiking, images, N_STEPS)
+def _converted(name: str, model: nn.Module, training: np.ndarray, test: Dataset, n_steps: int) -> Workload:
+    spiking = convert(model, training[:N_CALIBRATION], coding="rate", v_init=V_INIT)
+    return Workload(name, model, spiking, test.images, test.labels, n_steps)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import numpy as np
 from brian2 import NeuronGroup, Synapses
 from brian2.units.fundamentalunits import Quantity
 
+from brianconv.conversion.geometry import Edges
 from brianconv.conversion.graph import Connection
 from brianconv.simulation.synapses.targets import protect_events
 
 # memory of one stored synapse while the network is built, measured on 13.4 million synapses
 BYTES_PER_SYNAPSE = {"float64": 95, "float32": 50}
+
+
+def sorted_edges(connection: Connection) -> Edges:
+    """Return the edges of a connection by presynaptic, then by postsynaptic neuron.
+
+    Brian2 stores synapses in the order in which they are made. Sorted, those of one spike lie side by side, and a spike
+    reads its synapses and weights and writes to its targets in the order of memory.
+    """
+    i, j, w = connection.edges()
+    order = np.lexsort((j, i))
+    return i[order], j[order], w[order]
 
 
 def connect_explicit(
@@ -23,7 +36,7 @@ def connect_explicit(
     name: str,
     weight_unit: Quantity | float = 1,
 ) -> Synapses:
-    """Return the synapses of a connection, made from its edges.
+    """Return the synapses of a connection, made from its sorted edges.
 
     Parameters
     ----------
@@ -52,7 +65,7 @@ def connect_explicit(
         clock=source.clock,
         name=name,
     )
-    i, j, w = connection.edges()
+    i, j, w = sorted_edges(connection)
     synapses.connect(i=i, j=j)
     synapses.w = w.astype(dtype) * weight_unit
     synapses.pre.when = slot
@@ -104,7 +117,7 @@ def connect_gate(
         clock=source.clock,
         name=name,
     )
-    i, j, _ = connection.edges()
+    i, j, _ = sorted_edges(connection)
     synapses.connect(i=i, j=j)
     for order, pathway in enumerate(("gate", "pass")):
         synapses._pathways[order].when, synapses._pathways[order].order = slot, order

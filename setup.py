@@ -14,7 +14,6 @@ CORE = [
     "tqdm",
     "psutil",
     "filelock",
-    "joblib",
     "safetensors",
 ]
 DEMO = ["scikit-learn"]

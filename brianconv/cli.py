@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import matplotlib
 
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with _signals_raised():
+        with _signals_raised(), warnings.catch_warnings():
+            warnings.showwarning = _show_note
             return parsed.run(parsed) or 0
     except BrianconvError as error:
         print(f"brianconv: error: {error}", file=sys.stderr)
@@ -75,6 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
+
+
+def _show_note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,  # noqa: ARG001 (the signature of warnings.showwarning)
+) -> None:
+    """Print what the conversion has to say without the line of code that said it."""
+    ours = issubclass(category, UserWarning)
+    text = f"note: {message}" if ours else f"{filename}:{lineno}: {category.__name__}: {message}"
+    print(text, file=file or sys.stderr)
 
 
 class _Terminated(BaseException):

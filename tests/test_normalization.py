@@ -114,7 +114,7 @@ def test_scores_below_zero_lose_no_decision(numpy_target, coding, options, metho
     np.testing.assert_allclose(recording.ann_scores * recording.output_scale, scores, rtol=1e-5)
     assert "is added to all outputs" in lowered.describe()
     winners = lowered.normalized.ann.forward(calibration).max(axis=1) * lowered.normalized.output_scale
-    np.testing.assert_allclose(winners.min() / winners.max(), 0.2, rtol=1e-5)
+    np.testing.assert_allclose(winners.min() / winners.max(), 0.1, rtol=1e-5)
 
 
 def test_an_output_of_mixed_signs_is_left_alone():

@@ -19,7 +19,7 @@ from brianconv.errors import ConversionNote, DataError, ParameterError, ShapeErr
 
 METHODS = ("percentile", "max", "none")
 GRANULARITIES = ("layer", "channel")
-LOWEST_WINNER = 0.2  # of the highest score: a first spike within 5 steps, and well within the range of a kernel
+LOWEST_WINNER = 0.1  # of the highest score: a first spike within 10 steps, and within the range of a kernel
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrianconvError as error:
         print(f"brianconv: error: {error}", file=sys.stderr)
         return 2
-    except (SystemExit, GeneratorExit) as error:  # nothing but the user's model raises these
-        print(f"brianconv: error: the model tried to end the program: {error!r}", file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, _Terminated) as ending:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, _Terminated) as ending:
+        if type(ending) not in (KeyboardInterrupt, _Terminated):  # nothing but the user's model raises others
+            print(f"brianconv: error: the model tried to end the program: {ending!r}", file=sys.stderr)
+            return 2
         terminated = isinstance(ending, _Terminated)
         kept = "; the same command goes on where it was" if parsed.run is _tune else ""
         what = "terminated" if terminated else "interrupted"

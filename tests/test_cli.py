@@ -11,7 +11,6 @@ from brianconv.cli import main
 from brianconv.coding import SCHEMES
 
 
-@pytest.mark.filterwarnings("default::brianconv.errors.ConversionNote")
 def test_demo_writes_pictures_and_results(tmp_path, capsys):
     assert main(["demo", "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "result.json").read_text())

@@ -6,6 +6,7 @@ A case is named by the seed, the kind of input and a number, from which everythi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import shutil
 import signal
 import stat
 import tempfile
+import time
 import traceback
 import warnings
 import zlib
@@ -29,6 +31,7 @@ from brianconv.errors import BrianconvError
 
 GIBIBYTE = 2**30
 REFUSED, ACCEPTED, FAILED = "refused", "accepted", "failed"
+LONGEST_MESSAGE = 30_000  # characters: it may repeat an argument
 SPARE = 3 * GIBIBYTE  # of memory, beyond what a process has at the start of a case
 
 
@@ -87,6 +90,7 @@ class Outcome:
     name: str
     verdict: str
     message: str
+    seconds: float = 0.0
 
 
 class Campaign:
@@ -94,12 +98,12 @@ class Campaign:
 
     Parameters
     ----------
-    kinds : list of Kind
+    kinds : sequence of Kind
     folder : Path
         For all files of the cases.
     """
 
-    def __init__(self, kinds: list[Kind], folder: Path) -> None:
+    def __init__(self, kinds: Sequence[Kind], folder: Path) -> None:
         self.kinds = {kind.name: kind for kind in kinds}
         self.folder = folder
         self.prepared: dict[str, Any] = {}
@@ -129,7 +133,7 @@ class Campaign:
             self._child(names, writing)
         os.close(writing)
         n_done, reason = 0, ""
-        with open(reading, "rb") as results:
+        with os.fdopen(reading, "rb") as results:
             for name in names:
                 ready, _, _ = select.select([results], [], [], self.kinds[name.split("/")[1]].limit_s)
                 line = results.readline() if ready else b""
@@ -161,21 +165,24 @@ class Campaign:
                 seconds = int(used.ru_utime + used.ru_stime + kind.limit_s) + 1
                 resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
                 folder = Path(tempfile.mkdtemp(dir=self.folder))
+                start = time.monotonic()
                 result = _verdict(kind, name, folder, self.prepared[kind.name])
+                seconds = time.monotonic() - start
                 _make_removable(folder)
+                os.chdir(self.folder)
                 shutil.rmtree(folder, ignore_errors=True)
-                os.write(writing, json.dumps(result).encode() + b"\n")
+                os.write(writing, json.dumps((*result, seconds)).encode() + b"\n")
         finally:
             os._exit(0)
 
 
-def names_of_cases(kinds: list[Kind], n_cases: int, seed: int) -> list[str]:
+def names_of_cases(kinds: Sequence[Kind], n_cases: int, seed: int) -> list[str]:
     """Divide cases among the kinds by their shares; return their names, mixed."""
     total = sum(kind.share for kind in kinds)
     ends = [0]
     for kind in kinds:
         ends.append(ends[-1] + kind.share)
-    counts = [end * n_cases // total - start * n_cases // total for start, end in zip(ends, ends[1:], strict=False)]
+    counts = [end * n_cases // total - start * n_cases // total for start, end in itertools.pairwise(ends)]
     names = [f"{seed}/{kind.name}/{k}" for kind, count in zip(kinds, counts, strict=True) for k in range(count)]
     random.Random(seed).shuffle(names)
     return names
@@ -195,9 +202,9 @@ def _verdict(kind: Kind, name: str, folder: Path, prepared: Any) -> tuple[str, s
         message = str(error)
         if not message.strip():
             return FAILED, "an error without a message"
-        if len(message) > 5000:
+        if len(message) > LONGEST_MESSAGE:
             return FAILED, f"a message of {len(message)} characters"
-        return REFUSED, f"{type(error).__name__}: {message}"
+        return REFUSED, f"{type(error).__name__}: {message[:300]}"
     except Wrong as error:
         return FAILED, f"wrong: {error}"
     except BaseException:

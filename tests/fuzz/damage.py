@@ -69,7 +69,7 @@ def damaged_value(draw: random.Random, value: Any) -> Any:
         case 1:
             return draw.choice(NUMBERS)
         case 2:
-            return nested(draw.choice((2, 60, 3000)))
+            return nested(draw.choice((2, 60, 200)))
         case 3:
             return value + draw.choice((1, -1, 0.5, -0.5))
         case _:

@@ -19,7 +19,7 @@ import scipy.io
 from brianconv import datasets
 
 from .campaign import Kind, Wrong, insist, untouched
-from .damage import damaged_bytes, exchange_by_link, replace_by_another_kind, repacked
+from .damage import damaged_bytes, exchange_by_link, repacked, replace_by_another_kind
 
 KINDS_OF_FAULT = ("bytes",) * 8 + ("place", "link")
 
@@ -53,7 +53,7 @@ def _check(dataset: datasets.Dataset, pixels: np.ndarray, labels: np.ndarray, n_
     insist(dataset.images.shape == expected.shape, f"shape {dataset.images.shape} instead of {expected.shape}")
     insist(np.allclose(dataset.images, expected, atol=1e-6, rtol=0), "pixels are not those of the file")
     insist(np.array_equal(dataset.labels, labels), "labels are not those of the file")
-    insist(0 <= dataset.labels.min() and dataset.labels.max() < n_classes, "labels are no classes")
+    insist(dataset.labels.min() >= 0 and dataset.labels.max() < n_classes, "labels are no classes")
 
 
 # ---- idx

@@ -20,7 +20,7 @@ import time
 import traceback
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,35 +94,29 @@ class Outcome:
 
 
 class Campaign:
-    """Runs cases, one after the other; what a kind prepares is kept.
+    """Runs cases, one after the other.
 
     Parameters
     ----------
     kinds : sequence of Kind
     folder : Path
-        For all files of the cases.
+        For the files of the cases.
+    prepared : mapping
+        What `prepare` returned, by the name of the kind.
     """
 
-    def __init__(self, kinds: Sequence[Kind], folder: Path) -> None:
+    def __init__(self, kinds: Sequence[Kind], folder: Path, prepared: Mapping[str, Any]) -> None:
         self.kinds = {kind.name: kind for kind in kinds}
         self.folder = folder
-        self.prepared: dict[str, Any] = {}
+        self.prepared = prepared
 
     def run(self, names: Sequence[str]) -> Iterator[Outcome]:
         """Run cases in processes of their own, several in each, and yield what became of them."""
         left = list(names)
         while left:
-            for name in left:
-                self._prepare(self.kinds[name.split("/")[1]])
             found = list(self._supervised(left))
             yield from found
             left = left[len(found) :]
-
-    def _prepare(self, kind: Kind) -> None:
-        if kind.name not in self.prepared:
-            place = self.folder / f"prepared_{kind.name}"
-            place.mkdir()
-            self.prepared[kind.name] = kind.prepare(place)
 
     def _supervised(self, names: Sequence[str]) -> Iterator[Outcome]:
         """Run cases in one process, up to the first that ends or hangs it."""
@@ -174,6 +168,17 @@ class Campaign:
                 os.write(writing, json.dumps((*result, seconds)).encode() + b"\n")
         finally:
             os._exit(0)
+
+
+def prepared_by(kinds: Iterable[Kind], folder: Path) -> dict[str, Any]:
+    """Prepare each kind in a folder of its own, once; kinds that are prepared in the same way share it."""
+    made: dict[Callable[[Path], Any], Any] = {}
+    for kind in kinds:
+        if kind.prepare not in made:
+            place = folder / f"prepared_{kind.name}"
+            place.mkdir()
+            made[kind.prepare] = kind.prepare(place)
+    return {kind.name: made[kind.prepare] for kind in kinds}
 
 
 def names_of_cases(kinds: Sequence[Kind], n_cases: int, seed: int) -> list[str]:

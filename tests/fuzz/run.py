@@ -14,14 +14,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from . import images, planted, programs, stored, words
-from .campaign import ACCEPTED, FAILED, REFUSED, Campaign, Kind, Outcome, names_of_cases
+from . import faults, images, planted, programs, stored, words
+from .campaign import ACCEPTED, FAILED, REFUSED, Campaign, Kind, Outcome, names_of_cases, prepared_by
 
 FAST = [*images.KINDS, *stored.KINDS, *words.KINDS, *programs.KINDS]  # without compiling
-SETS = {"all": [*FAST, *programs.PROJECTS], "fast": FAST, "planted": [*planted.HARMLESS, *planted.FAULTS]}
+SETS = {
+    "all": [*FAST, *programs.PROJECTS],
+    "fast": FAST,
+    "faults": faults.KINDS,
+    "planted": [*planted.HARMLESS, *planted.FAULTS],
+}
 IN_A_PROCESS = 25  # cases
 PAGE = Path(__file__).parents[2] / "docs" / "fuzzing.md"
 TABLE = re.compile(r"(?<=<!-- counts -->\n).*?(?=<!-- end of counts -->)", re.DOTALL)
@@ -32,7 +38,9 @@ def outcomes(kinds: Sequence[Kind], names: list[str], jobs: int) -> Iterator[Out
     folder = Path(tempfile.mkdtemp(prefix="brianconv-fuzz-"))
     batches = [names[start : start + IN_A_PROCESS] for start in range(0, len(names), IN_A_PROCESS)]
     try:
-        with multiprocessing.get_context("fork").Pool(jobs, _start, (kinds, folder)) as pool:
+        used = {name.split("/")[1] for name in names}
+        prepared = prepared_by([kind for kind in kinds if kind.name in used], folder)
+        with multiprocessing.get_context("fork").Pool(jobs, _start, (kinds, folder, prepared)) as pool:
             for found in pool.imap_unordered(_run, batches):
                 yield from found
     finally:
@@ -42,11 +50,10 @@ def outcomes(kinds: Sequence[Kind], names: list[str], jobs: int) -> Iterator[Out
 _own: list[Campaign] = []
 
 
-def _start(kinds: Sequence[Kind], folder: Path) -> None:
+def _start(kinds: Sequence[Kind], folder: Path, prepared: Mapping[str, Any]) -> None:
     place = folder / str(os.getpid())
     place.mkdir()
-    os.environ["BRIANCONV_CACHE"] = str(place / "cache_of_programs")
-    _own.append(Campaign(kinds, place))
+    _own.append(Campaign(kinds, place, prepared))
 
 
 def _run(names: list[str]) -> list[Outcome]:

@@ -77,7 +77,9 @@ class _Reached(Exception):  # noqa: N818
     """All arguments are accepted, and what follows would take long."""
 
 
-def _prepare(folder: Path) -> Path:
+def write_files(folder: Path) -> Path:
+    """Write a model and images for it."""
+    folder.mkdir(exist_ok=True)
     (folder / "fuzzed.py").write_text(MODEL)
     images = IMAGES[:, None, :2].reshape(6, 1, 1, 2).repeat(2, axis=2).astype(np.float32)
     np.savez(folder / "mine.npz", images=images, labels=LABELS, train_images=images, train_labels=LABELS)
@@ -266,8 +268,8 @@ CONVERT = (
 PICTURES: tuple[Any, ...] = (
     IMAGES, IMAGES[:1], IMAGES[:0], IMAGES.astype(np.float16), IMAGES > 0.5, IMAGES.astype(complex),
     IMAGES.astype(object),
-    IMAGES.astype(str), IMAGES[0], IMAGES[:, :3], IMAGES[:, None], IMAGES[:, :, None, None], IMAGES * np.nan,
-    IMAGES * np.inf,
+    IMAGES.astype(str), IMAGES[0], IMAGES[:, :3], IMAGES[:, None], IMAGES[:, :, None, None], np.full((2, 4), np.nan),
+    np.full((2, 4), np.inf),
     IMAGES * 2, -IMAGES, IMAGES * 0, np.zeros((0, 4)), np.zeros((3, 0)), np.ones((2, 4), ">f8"), IMAGES[::-1, ::-1],
     IMAGES.T,
     IMAGES.tolist(), np.asfortranarray(IMAGES), (IMAGES * 255).astype(np.uint8), np.ma.masked_array(IMAGES,
@@ -322,7 +324,7 @@ def simulations(draw: random.Random, folder: Path, _: Any) -> None:
 
 
 KINDS = [
-    Kind("command_line", 1400, command_line, _prepare, 120.0),
+    Kind("command_line", 1400, command_line, write_files, 120.0),
     Kind("conversions", 600, conversions),
     Kind("simulations", 300, simulations, limit_s=120.0),
 ]

@@ -32,6 +32,7 @@ from brianconv.errors import BrianconvError
 GIBIBYTE = 2**30
 REFUSED, ACCEPTED, FAILED = "refused", "accepted", "failed"
 LONGEST_MESSAGE = 30_000  # characters: it may repeat an argument
+WAITING = 5
 SPARE = 3 * GIBIBYTE  # of memory, beyond what a process has at the start of a case
 
 
@@ -64,14 +65,14 @@ class Kind:
     prepare : callable
         Called once with a folder; makes what is too slow to be made for every case.
     limit_s : float
-        Seconds that a case may take, on a machine that others use too.
+        Seconds of a processor that a case may take; it may wait for five times as long.
     """
 
     name: str
     share: int
     case: Callable[[random.Random, Path, Any], None]
     prepare: Callable[[Path], Any] = lambda folder: None
-    limit_s: float = 60.0
+    limit_s: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Campaign:
         n_done, reason = 0, ""
         with os.fdopen(reading, "rb") as results:
             for name in names:
-                ready, _, _ = select.select([results], [], [], self.kinds[name.split("/")[1]].limit_s)
+                ready, _, _ = select.select([results], [], [], WAITING * self.kinds[name.split("/")[1]].limit_s)
                 line = results.readline() if ready else b""
                 if not line:
                     reason = "the process ended" if ready else "hangs"

@@ -229,7 +229,7 @@ def compilers(draw: random.Random, folder: Path, prepared: Path) -> None:
 
 
 KINDS = [
-    Kind("signals", 60, signals, _prepare, 900.0),
-    Kind("disks", 30, disks, _prepare, 900.0),
-    Kind("compilers", 16, compilers, _prepare, 900.0),
+    Kind("signals", 60, signals, _prepare, 400.0),
+    Kind("disks", 30, disks, _prepare, 400.0),
+    Kind("compilers", 16, compilers, _prepare, 400.0),
 ]

@@ -121,7 +121,7 @@ def project(draw: random.Random, folder: Path, compiled: Path) -> None:
     out = folder / "OUT"
     with untouched(folder, "OUT"):
         done = subprocess.run(
-            [here / "main", images, out], cwd="/", capture_output=True, timeout=50, check=False,
+            [here / "main", images, out], cwd="/", capture_output=True, timeout=100, check=False,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (GIBIBYTE, GIBIBYTE)),
         )  # fmt: skip
     said = done.stderr.decode(errors="replace")
@@ -202,4 +202,4 @@ def _check_decisions(table: Path, parameters: Path, pixels: np.ndarray) -> None:
 
 
 KINDS = [Kind("cache", 600, cache)]
-PROJECTS = [Kind("project", 1400, project, _exported, 90.0)]
+PROJECTS = [Kind("project", 1400, project, _exported)]

@@ -324,7 +324,7 @@ def simulations(draw: random.Random, folder: Path, _: Any) -> None:
 
 
 KINDS = [
-    Kind("command_line", 1400, command_line, write_files, 120.0),
+    Kind("command_line", 1400, command_line, write_files),
     Kind("conversions", 600, conversions),
-    Kind("simulations", 300, simulations, limit_s=120.0),
+    Kind("simulations", 300, simulations),
 ]

@@ -1,5 +1,6 @@
 # make demo       install, then convert and run a small network on real digits
 # make test       install, then run the tests (make test-all: the slow ones too)
+# make fuzz       install, then try 10,000 damaged inputs, in at most 15 minutes (docs/fuzzing.md)
 # make bench      install, with SpikingJelly and sinabs, and measure the speed of all
 # make lint       formatting, linter and type checker
 # make PYTHON=python3.12 test     the same with another Python
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test test-all bench lint clean check
+.PHONY: demo test test-all fuzz bench lint clean check
 
 demo: $(INSTALLED)
 	$(BIN)/brianconv demo --out demo_output
@@ -21,6 +22,9 @@ test: $(INSTALLED) lint
 
 test-all: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n 2
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz.run --cases 10000 --jobs 2 --page
 
 bench: $(VENV)/installed-bench
 	$(BIN)/brianconv bench --out bench_output

@@ -6,6 +6,7 @@ a network operation or in generated code.
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,7 +133,7 @@ def skipped_scores(scores: np.ndarray, skip: int) -> np.ndarray:
 
 def check_theta(theta: float, n_classes: int) -> None:
     """Raise an error unless early decision with this threshold makes sense."""
-    if isinstance(theta, (str, bool)) or not theta > 0:
+    if not isinstance(theta, numbers.Real) or isinstance(theta, bool) or not theta > 0:
         raise ParameterError(f"theta is {theta!r}; the threshold of early decision is a positive number")
     if n_classes < 2:
         raise ShapeError("early decision compares the two highest scores: the output must have at least two classes")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from brianconv.coding.neurons import RELAY
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, NeuronModel
 from brianconv.coding.units import Millivolts, in_volts, statements_in_volts
 from brianconv.conversion.graph import INPUT, LayerGraph
-from brianconv.conversion.normalization import NormalizedNetwork, check_images, normalize
+from brianconv.conversion.normalization import NormalizedNetwork, check_images, image_array, normalize
 from brianconv.conversion.quantization import quantize_weights
 from brianconv.errors import DataError, ParameterError, ShapeError, UnknownLayerError, UnsupportedLayerError
 from brianconv.notebook import html_table
@@ -191,6 +191,8 @@ class SpikingNetwork:
     def _chosen(self, layers: str | Sequence[str] | None) -> list[str]:
         if layers is None:
             return [layer.name for layer in self.graph.layers if not layer.is_pooling]
+        if not isinstance(layers, (Sequence, Set)):
+            raise ParameterError(f"layers is {layers!r}; it is a name, or a list of names")
         names = [layers] if isinstance(layers, str) else list(layers)
         for name in names:
             self.check_population(name)
@@ -246,7 +248,7 @@ class SpikingNetwork:
 
     def check_population(self, name: str) -> None:
         """Raise UnknownLayerError unless there is a population of that name."""
-        if name not in self.neurons:
+        if not isinstance(name, str) or name not in self.neurons:
             raise UnknownLayerError(f"there is no layer {name!r}; the layers are {', '.join(self.populations)}")
 
     def model(self, population: str) -> NeuronModel:
@@ -505,11 +507,13 @@ def convert(
     scheme = scheme if encoding is None else scheme.with_encoding(encoding)
     scheme = scheme if readout is None else scheme.with_readout(readout)
     normalization = scheme.normalization if normalization is None else normalization
+    if input_shape is not None:
+        input_shape = _checked_shape(input_shape)
     if calibration_images is not None:
-        calibration_images = np.asarray(calibration_images)
+        calibration_images = image_array(calibration_images, "calibration images")
         shape = tuple(calibration_images.shape[1:])
-        if input_shape is not None and tuple(input_shape) != shape:
-            raise ShapeError(f"input_shape is {tuple(input_shape)}, but calibration images have shape {shape}")
+        if input_shape is not None and input_shape != shape:
+            raise ShapeError(f"input_shape is {input_shape}, but calibration images have shape {shape}")
         input_shape = shape
         check_images(calibration_images, shape, "calibration images", scheme.encoding.bounded)
         _check_contrast(calibration_images)
@@ -547,9 +551,16 @@ def convert(
     return spiking
 
 
+def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    whole = isinstance(shape, Sequence) and all(isinstance(n, (int, np.integer)) and n > 0 for n in shape)
+    if not whole or any(isinstance(n, bool) for n in shape):
+        raise ShapeError(f"input_shape is {shape!r}; it is a tuple of whole numbers above 0, such as (1, 28, 28)")
+    return tuple(int(n) for n in shape)
+
+
 def _check_contrast(images: np.ndarray) -> None:
     """Refuse images that tell nothing, as whole numbers give that were divided without a remainder."""
-    if images[0].size > 1 and np.ptp(images) == 0:
+    if images[0].size > 1 and images.min() == images.max():
         raise DataError(
             f"every pixel of the {len(images)} calibration images is {images.flat[0]:g}, so that no activation can be "
             "measured: pass examples of the data, floating-point pixels in [0, 1]"

@@ -6,6 +6,7 @@ import os
 import re
 import zipfile
 
+import brian2
 import numpy as np
 import pytest
 import torch
@@ -20,6 +21,7 @@ from brianconv.errors import BrianconvError, DataError, ParameterError
 from brianconv.files import write_json
 from brianconv.readers import read_json
 from brianconv.simulation.network import Settings
+from brianconv.simulation.run import simulate
 from brianconv.spiking import convert, from_normalized
 
 MODEL = """
@@ -259,3 +261,57 @@ def test_recipes_of_a_training_are_checked(recipe, message, model_file, tmp_path
 def test_json_has_no_numbers_that_are_none(tmp_path):
     write_json(tmp_path / "file.json", {"a": [1.5, np.nan, (np.inf, -np.inf)], "b": {"c": np.float64("nan")}})
     assert read_json(tmp_path / "file.json") == {"a": [1.5, None, [None, None]], "b": {"c": None}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"calibration_images": 3}, "calibration images are int"),
+        ({"calibration_images": [[1, 2], [3]]}, "are not an array of numbers"),
+        ({"calibration_images": np.eye(2).astype(str)}, "an array of type <U"),
+        ({"calibration_images": np.eye(2).astype(object)}, "an array of type object"),
+        ({"calibration_images": np.ones((2, 2), bool)}, "every pixel of the 2 calibration images is 1"),
+        ({"input_shape": 2}, "input_shape is 2; it is a tuple"),
+        ({"input_shape": (True,)}, "it is a tuple of whole numbers"),
+        ({"input_shape": (0.5, 2)}, "it is a tuple of whole numbers"),
+        ({"coding": {}}, "coding {} is unknown"),
+        ({"coding": np.zeros((2, 2))}, "is unknown; choose one of rate"),
+    ],
+)
+def test_arguments_of_a_conversion_are_of_their_kind(arguments, message):
+    with pytest.raises(BrianconvError, match=message):
+        convert(nn.Sequential(nn.Linear(2, 2)), **{"calibration_images": np.eye(2)} | arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"images": 0.5}, "images are float"),
+        ({"images": [[1, 2], [3]]}, "are not an array of numbers"),
+        ({"dt": 1}, "dt is 1; it is a positive time"),
+        ({"dt": range(3)}, "it is a positive time"),
+        ({"dt": np.array([1, 2]) * brian2.ms}, "it is a positive time"),
+        ({"record_spikes": 1}, "a list of names"),
+        ({"record_potentials": np.array(0.5)}, "a list of names"),
+        ({"record_spikes": [[]]}, "there is no layer"),
+        ({"theta": [1]}, "theta is \\[1\\]"),
+        ({"theta": np.array([1, 2])}, "a positive number"),
+        ({"delay": np.array([1, 2])}, "a whole number of steps"),
+        ({"skip": True}, "skip is True; it is a whole number of steps"),
+        ({"n_steps": True}, "n_steps is True; it is a whole number of steps"),
+    ],
+)
+def test_arguments_of_a_simulation_are_of_their_kind(arguments, message):
+    spiking = convert(nn.Sequential(nn.Linear(2, 2)), normalization="none", input_shape=(2,))
+    with pytest.raises(BrianconvError, match=message):
+        simulate(spiking, **{"images": np.eye(2), "n_steps": 3} | arguments)
+
+
+def test_arguments_of_changes_are_of_their_kind():
+    spiking = convert(nn.Sequential(nn.Linear(2, 2)), normalization="none", input_shape=(2,))
+    for layers in (0.5, np.array(1)):
+        with pytest.raises(ParameterError, match="it is a name, or a list of names"):
+            spiking.with_membrane(layers, tau_m=10)
+    for potentials in (("low", -50), (-70, None), (-70, 1j), (float("nan"), -50), (-70, np.ones(2))):
+        with pytest.raises(ParameterError, match="is a finite number of mV"):
+            spiking.in_millivolts(*potentials)

@@ -460,3 +460,13 @@ def test_data_sets_are_regular_files(tmp_path):
         os.mkfifo(path)
         with pytest.raises(DataError, match="is a pipe; a file is needed"):
             datasets.load(name, "test", tmp_path)
+
+
+def test_pickles_that_end_within_a_frame_are_refused():
+    whole = pickle.dumps([1, "text"], protocol=4)
+    frame = whole.index(b"\x95") + 1
+    longer = whole[:frame] + (len(whole)).to_bytes(8, "little") + whole[frame + 8 :]
+    assert plain_pickle.read_pickle(whole) == [1, "text"]
+    for reader in (pickle.loads, plain_pickle.read_pickle):
+        with pytest.raises((ValueError, pickle.UnpicklingError)):
+            reader(longer)

@@ -276,6 +276,9 @@ DAMAGE = {
     "in a folder open to others": lambda main: main.parent.chmod(0o777),
     "without its manifest": lambda main: (main.parent / "manifest.json").unlink(),
     "with another manifest": lambda main: (main.parent / "manifest.json").write_text("[]"),
+    "with a manifest of lists within each other": lambda main: (main.parent / "manifest.json").write_text(
+        "[" * 100_000
+    ),
     "with half a manifest": lambda main: (main.parent / "manifest.json").write_text('{"key"'),
 }
 

@@ -24,7 +24,7 @@ def find_scheme(coding: str | CodingScheme) -> CodingScheme:
     """Return a coding scheme by name, or the scheme itself; raise ParameterError if the name is unknown."""
     if isinstance(coding, CodingScheme):
         return coding
-    if coding not in SCHEMES:
+    if not isinstance(coding, str) or coding not in SCHEMES:
         raise ParameterError(f"coding {coding!r} is unknown; choose one of {', '.join(SCHEMES)}")
     return SCHEMES[coding]
 

@@ -6,6 +6,8 @@ stay the same.
 
 from __future__ import annotations
 
+import math
+import numbers
 import re
 from dataclasses import dataclass, replace
 
@@ -37,6 +39,9 @@ class Millivolts:
     v_threshold: float = -50.0
 
     def __post_init__(self) -> None:
+        for name, value in (("v_rest", self.v_rest), ("v_threshold", self.v_threshold)):
+            if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
+                raise ParameterError(f"{name} is {value!r}; it is a finite number of mV")
         if not self.v_threshold > self.v_rest:
             raise ParameterError(
                 f"v_threshold is {self.v_threshold} mV and v_rest {self.v_rest} mV; the threshold lies above rest"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -170,14 +171,26 @@ def _raised(graph: LayerGraph, scores: np.ndarray, shift: float) -> LayerGraph:
     return replace(graph, layers=(*graph.layers[:-1], raised), notes=(*graph.notes, note))
 
 
+def image_array(images: Any, what: str = "images") -> np.ndarray:
+    """Return images as an array; raise DataError unless they are a stack of numbers."""
+    try:
+        array = np.asarray(images)
+    except (TypeError, ValueError) as error:  # lists of different lengths
+        raise DataError(f"{what} are not an array of numbers: {error}") from error
+    if array.dtype.kind not in "biuf" or array.ndim == 0:
+        found = type(images).__name__ if array.ndim == 0 else f"an array of type {array.dtype}"
+        raise DataError(f"{what} are {found}; pass an array of real numbers with one row per image")
+    return array
+
+
 def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: str, bounded: bool = True) -> None:
     """Raise DataError or ShapeError unless `images` is a non-empty stack of images of the right shape.
 
     They must be finite, and lie in [0, 1] if `bounded`.
     """
-    if images is None or len(images) == 0:
+    images = image_array(() if images is None else images, what)
+    if len(images) == 0:
         raise DataError(f"there are no {what}: pass an array of shape (n_images, {_dimensions(input_shape)})")
-    images = np.asarray(images)
     if images.shape[1:] != input_shape:
         raise ShapeError(f"{what} have shape {images.shape}; the network takes (n_images, {_dimensions(input_shape)})")
     if not np.all(np.isfinite(images)):

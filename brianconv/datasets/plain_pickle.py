@@ -89,6 +89,8 @@ def read_pickle(content: bytes) -> Any:
             argument: Any = codecs.escape_decode(pickletools.read_stringnl(file, decode=False))[0]  # type: ignore[attr-defined]
         else:
             argument = opcode.arg.reader(file) if opcode.arg else None
+        if opcode.name == "FRAME" and argument > len(content) - file.tell():
+            raise ValueError("it ends early")
         machine.perform(opcode.name, argument)
     raise ValueError(f"it has more than {MOST_INSTRUCTIONS:,} instructions")
 

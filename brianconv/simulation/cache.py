@@ -18,8 +18,10 @@ from filelock import FileLock
 
 from brianconv.errors import OutputError
 from brianconv.files import reported, writable_folder
+from brianconv.readers import read_json
 
 MANIFEST = "manifest.json"
+LARGEST_MANIFEST = 4096  # bytes
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 REMEDY = "set BRIANCONV_CACHE to a folder of your own"
 
@@ -117,7 +119,7 @@ def _is_sound(folder: Path, key: str) -> bool:
     try:
         if not (_is_own(folder, stat.S_ISDIR) and all(_is_own(path, stat.S_ISREG) for path in (main, manifest))):
             return False
-        return os.access(main, os.X_OK) and json.loads(manifest.read_bytes()) == {"key": key, "sha256": _hash(main)}
+        return os.access(main, os.X_OK) and read_json(manifest, LARGEST_MANIFEST) == {"key": key, "sha256": _hash(main)}
     except (OSError, ValueError):
         return False
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -93,7 +93,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "delay", "skip"):
-            if not isinstance(getattr(self, name), (int, np.integer)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
                 raise ParameterError(f"{name} is {getattr(self, name)!r}; it is a whole number of steps")
         if not 1 <= self.n_steps <= MOST_STEPS:
             raise ParameterError(f"n_steps is {self.n_steps}; an image lasts at least 1 step, and at most {MOST_STEPS}")
@@ -275,8 +276,7 @@ def build_network(
     """
     neurons = checked_recordings(spiking, record_spikes, record_potentials)
     tolerance(dtype)
-    if not have_same_dimensions(dt, ms) or dt <= 0 * ms:
-        raise ParameterError(f"dt is {dt}; it is a positive time such as 1*ms")
+    check_dt(dt)
     explicit = _explicit_connections(spiking.graph, synapses)
     check_synapse_memory(explicit, synapses, dtype)
     clock = Clock(dt=dt, name="brianconv__clock")
@@ -324,13 +324,22 @@ def explained(
         ) from error
 
 
+def check_dt(dt: Quantity) -> None:
+    """Raise ParameterError unless this is a positive time."""
+    if not isinstance(dt, Quantity) or not have_same_dimensions(dt, ms) or dt.ndim or not 0 < float(dt) < np.inf:
+        raise ParameterError(f"dt is {dt}; it is a positive time such as 1*ms")
+
+
 def checked_recordings(
     spiking: SpikingNetwork,
     record_spikes: Sequence[str],
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None],
 ) -> dict[str, np.ndarray]:
     """Return, for each population whose potential is recorded, its neurons in torch's flat order."""
-    if isinstance(record_spikes, str) or isinstance(record_potentials, str):
+    if any(
+        isinstance(given, str) or not isinstance(given, (Sequence, Set, Mapping))
+        for given in (record_spikes, record_potentials)
+    ):
         raise ParameterError("layers to record are a list of names, such as ['conv1']")
     for name in (*record_spikes, *record_potentials):
         spiking.check_population(name)

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from brianconv.conversion.geometry import channels_last
 from brianconv.conversion.graph import INPUT
-from brianconv.conversion.normalization import check_images
+from brianconv.conversion.normalization import check_images, image_array
 from brianconv.decisions import check_theta
 from brianconv.errors import ParameterError, ShapeError
 from brianconv.positions import Position
@@ -23,6 +23,7 @@ from brianconv.simulation.network import (
     BrianNetwork,
     Settings,
     build_network,
+    check_dt,
     checked_recordings,
     explained,
 )
@@ -76,6 +77,7 @@ class Simulation:
     ) -> None:
         if mode not in MODES:
             raise ParameterError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
+        check_dt(dt)
         self.spiking = spiking
         self.dt_s = float(dt)
         self.recorded = checked_recordings(spiking, record_spikes, record_potentials)
@@ -150,7 +152,7 @@ class Simulation:
         KeyboardInterrupt
             If the simulation was stopped before the last image.
         """
-        images = np.asarray(images)
+        images = image_array(images)
         settings = checked_settings(self.spiking, images, n_steps, delay, skip, theta)
         _check_jobs(jobs, self._mode)
         spiking = self.spiking.with_parameters(**parameters)
@@ -249,7 +251,7 @@ def simulate(
     **parameters: object,
 ) -> Recording:
     """Build a network, run it once and return the recording; see Simulation for the parameters."""
-    checked_settings(spiking, np.asarray(images), n_steps, delay, skip, theta)
+    checked_settings(spiking, image_array(images), n_steps, delay, skip, theta)
     _check_jobs(jobs, mode)
     simulation = Simulation(
         spiking.with_parameters(**parameters),
@@ -273,6 +275,7 @@ def checked_settings(
 
 def checked_run(spiking: SpikingNetwork, n_steps: int | None, delay: int, skip: int, theta: float | None) -> Settings:
     """Return the settings of a run whose images are not known yet; see `checked_settings`."""
+    settings = Settings(spiking.default_steps if n_steps is None else n_steps, delay, skip, theta)
     if theta is not None and len(spiking.graph.output.shape) > 1:
         raise ShapeError(
             f"early decision compares classes, but the output {spiking.output!r} is an image of shape "
@@ -289,11 +292,11 @@ def checked_run(spiking: SpikingNetwork, n_steps: int | None, delay: int, skip: 
             f"delay is {delay}, but the output of coding {spiking.scheme.name!r} accumulates its potential and has no "
             f"spikes to discard: use skip={delay} (--set skip={delay}), which ignores its input in the first steps"
         )
-    return Settings(spiking.default_steps if n_steps is None else n_steps, delay, skip, theta)
+    return settings
 
 
 def _check_jobs(jobs: int, mode: str) -> None:
-    if not isinstance(jobs, int) or jobs < 1 or (jobs > 1 and mode == "runtime"):
+    if type(jobs) is not int or jobs < 1 or (jobs > 1 and mode == "runtime"):
         raise ParameterError(
             f"jobs is {jobs!r}; it is a whole number, 1 or more, and more than 1 in standalone mode only"
         )

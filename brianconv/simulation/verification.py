@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from brianconv.conversion.graph import INPUT
+from brianconv.conversion.normalization import image_array
 from brianconv.positions import Position, position_of_torch_index
 from brianconv.recording import Recording
 from brianconv.reference import ReferenceRun, sent_by, simulate_reference
@@ -144,7 +145,7 @@ def verify(
     ParameterError
         If neurons or the readout have no reference, as changed ones.
     """
-    images = np.asarray(images)
+    images = image_array(images)
     n_steps = checked_settings(spiking, images, n_steps, delay, skip, theta).n_steps
     run = {"delay": delay, "skip": skip, "theta": theta}
     reference = simulate_reference(spiking, images, n_steps, dtype, **run)  # type: ignore[arg-type]

@@ -72,7 +72,7 @@ def test_layers_are_named_after_modules(functional_forms):
 def test_names_become_identifiers():
     names = ["0", "input", "schicht_ä", "_private"]
     model = nn.Sequential(OrderedDict((name, nn.Sequential(nn.Linear(4, 4), nn.ReLU())) for name in names))
-    assert extract_graph(model, (4,)).names[1:] == ["layer_0_0", "input_0", "schicht___0", "layer__private_0"]
+    assert extract_graph(model, (4,)).names[1:] == ["layer_0_0", "input_0", "schicht_0", "layer_private_0"]
 
 
 def test_the_module_is_not_changed(functional_forms):

@@ -99,14 +99,18 @@ def quarters(n_images, seed=0):
     return images
 
 
-@pytest.mark.parametrize(("coding", "options"), [("rate", {}), ("poisson", {}), ("ttfs", {"readout": "first_spike"})])
+@pytest.mark.parametrize(
+    ("coding", "options"),
+    [("rate", {}), ("poisson", {}), ("ttfs", {"readout": "first_spike", "window": 80, "tau": 16})],
+)
 @pytest.mark.parametrize("method", ["max", "percentile"])
 def test_scores_below_zero_lose_no_decision(numpy_target, coding, options, method):
     images, calibration = quarters(12, seed=1), quarters(60)
+    n_steps = None if coding == "ttfs" else 100
     expected = simulate(convert(classifier(), calibration, coding=coding, normalization=method, **options), images, 100)
     with pytest.warns(ConversionNote, match=r"is added to all outputs: the highest score of 60 of 60 .* not above 0"):
         lowered = convert(classifier(-25.0), calibration, coding=coding, normalization=method, **options)
-    recording = simulate(lowered, images, 100)
+    recording = simulate(lowered, images, n_steps)
     with torch.no_grad():
         scores = classifier(-25.0)(torch.as_tensor(images, dtype=torch.float32)).numpy()
     np.testing.assert_array_equal(recording.decisions, scores.argmax(axis=1))

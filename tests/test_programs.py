@@ -33,7 +33,7 @@ from brianconv.spiking import convert
 
 N_STEPS = 12
 IMAGES = dyadic_images(4, (3,))
-ENDLESS = {"n_steps": 10**7}
+ENDLESS = {"n_steps": 10**6}
 Compiled = namedtuple("Compiled", "spiking simulation executable expected")
 Cache = namedtuple("Cache", "folder made")
 

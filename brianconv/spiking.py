@@ -546,7 +546,7 @@ def convert(
     if isinstance(low, (int, float)) and isinstance(high, (int, float)) and not low < high:
         raise ParameterError(f"pixel_low is {low:g} and pixel_high {high:g}; the highest pixel is above the lowest")
     spiking = from_normalized(normalized, scheme, synaptic_delay, **parameters)
-    if tau_m is not None or refractory or noise:
+    if tau_m is not None or any(type(value) not in (int, float) or value for value in (refractory, noise)):
         spiking = spiking.with_membrane(tau_m=tau_m, refractory=refractory, noise=noise, noise_seed=noise_seed)
     return spiking
 

@@ -274,10 +274,14 @@ def test_json_has_no_numbers_that_are_none(tmp_path):
         ({"input_shape": 2}, "input_shape is 2; it is a tuple"),
         ({"input_shape": (True,)}, "it is a tuple of whole numbers"),
         ({"input_shape": (0.5, 2)}, "it is a tuple of whole numbers"),
+        ({"refractory": np.array([1, 2])}, "refractory is"),
+        ({"noise": np.array([1, 2])}, "noise is"),
+        ({"noise": ()}, "noise is"),
         ({"coding": {}}, "coding {} is unknown"),
         ({"coding": np.zeros((2, 2))}, "is unknown; choose one of rate"),
     ],
 )
+@pytest.mark.filterwarnings("ignore::brianconv.errors.ConversionNote")  # of weights drawn at random
 def test_arguments_of_a_conversion_are_of_their_kind(arguments, message):
     with pytest.raises(BrianconvError, match=message):
         convert(nn.Sequential(nn.Linear(2, 2)), **{"calibration_images": np.eye(2)} | arguments)

@@ -107,7 +107,9 @@ def quarters(n_images, seed=0):
 def test_scores_below_zero_lose_no_decision(numpy_target, coding, options, method):
     images, calibration = quarters(12, seed=1), quarters(60)
     n_steps = None if coding == "ttfs" else 100
-    expected = simulate(convert(classifier(), calibration, coding=coding, normalization=method, **options), images, 100)
+    expected = simulate(
+        convert(classifier(), calibration, coding=coding, normalization=method, **options), images, n_steps
+    )
     with pytest.warns(ConversionNote, match=r"is added to all outputs: the highest score of 60 of 60 .* not above 0"):
         lowered = convert(classifier(-25.0), calibration, coding=coding, normalization=method, **options)
     recording = simulate(lowered, images, n_steps)

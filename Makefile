@@ -27,7 +27,7 @@ fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz.run --cases 10000 --jobs 2 --page
 
 bench: $(VENV)/installed-bench
-	$(BIN)/brianconv bench --out bench_output
+	$(BIN)/python -m studies.speed.run --out bench_output
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

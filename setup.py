@@ -30,7 +30,6 @@ setup(
     license="MIT",
     packages=find_packages(include=["brianconv", "brianconv.*"]),
     package_data={
-        "brianconv.bench": ["handwritten.cpp"],
         "brianconv.simulation": ["exported/*"],
         "brianconv.simulation.neurons": ["templates/*.cpp"],
         "brianconv.simulation.readout": ["templates/*.cpp"],

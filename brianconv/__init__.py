@@ -2,15 +2,16 @@
 
 from brianconv.analysis.plotting import plot_accuracy, plot_correlation, plot_potentials, plot_raster
 from brianconv.coding import SCHEMES
-from brianconv.conversion.channels import Placement
-from brianconv.conversion.geometry import (
+from brianconv.connectivity import (
+    AveragePooling,
+    ChannelPadding,
+    Connectivity,
     Convolution,
     Dense,
     MaxPooling,
     OneToOne,
     Reshape,
     TransposedConvolution,
-    average_pooling,
 )
 from brianconv.errors import BrianconvError, ConversionNote
 from brianconv.positions import (
@@ -23,20 +24,22 @@ from brianconv.recording import Recording
 from brianconv.simulation.network import BrianNetwork, Settings, build_network
 from brianconv.simulation.run import Simulation, simulate
 from brianconv.simulation.synapses.structured import StructuredSynapses
-from brianconv.simulation.verification import verify
 from brianconv.spiking import SpikingNetwork, convert
+from brianconv.verification.comparison import verify
 
 __version__ = "0.1.0"
 __all__ = [
     "SCHEMES",
+    "AveragePooling",
     "BrianNetwork",
     "BrianconvError",
+    "ChannelPadding",
+    "Connectivity",
     "ConversionNote",
     "Convolution",
     "Dense",
     "MaxPooling",
     "OneToOne",
-    "Placement",
     "Recording",
     "Reshape",
     "Settings",
@@ -44,7 +47,6 @@ __all__ = [
     "SpikingNetwork",
     "StructuredSynapses",
     "TransposedConvolution",
-    "average_pooling",
     "build_network",
     "convert",
     "group_index",

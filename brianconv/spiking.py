@@ -18,13 +18,14 @@ import numpy as np
 from brianconv.coding import find_scheme, resolve_parameters, section
 from brianconv.coding.equations import assigned, state_variables
 from brianconv.coding.membrane import Membrane, with_membrane
-from brianconv.coding.neurons import RELAY
+from brianconv.coding.millivolts import Millivolts, in_volts, statements_in_volts
+from brianconv.coding.neuron_models import RELAY
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, NeuronModel
-from brianconv.coding.units import Millivolts, in_volts, statements_in_volts
-from brianconv.conversion.graph import INPUT, LayerGraph
-from brianconv.conversion.normalization import NormalizedNetwork, check_images, image_array, normalize
+from brianconv.conversion.normalization import normalize
 from brianconv.conversion.quantization import quantize_weights
 from brianconv.errors import DataError, ParameterError, ShapeError, UnknownLayerError, UnsupportedLayerError
+from brianconv.graph import INPUT, LayerGraph, NormalizedNetwork
+from brianconv.images import check_images, image_array
 from brianconv.notebook import html_table
 
 if TYPE_CHECKING:
@@ -501,7 +502,7 @@ def convert(
     ShapeError, DataError, ParameterError
         If shapes, images, weights or parameters are wrong; before anything is built.
     """
-    from brianconv.conversion.from_torch import extract_graph
+    from brianconv.conversion.tracing import extract_graph
 
     scheme = find_scheme(coding)
     scheme = scheme if encoding is None else scheme.with_encoding(encoding)

@@ -27,12 +27,12 @@ from torch.nn import functional
 from tqdm import trange
 
 from brianconv import datasets
-from brianconv.arguments import positive
+from brianconv.cli.options import positive
 from brianconv.conversion.weights import load_tensors
 from brianconv.errors import BrianconvError, ParameterError
 from brianconv.files import writable_folder, write_atomically, write_json
-from brianconv.tuning.augment import augment
-from brianconv.tuning.training_state import check_fields, check_optimizer, check_plain, check_tensors
+from brianconv.tuning.stdb.augmentation import augment
+from brianconv.tuning.stdb.training_state import check_fields, check_optimizer, check_plain, check_tensors
 from brianconv.values import mapping, reals, whole
 from models.recipe import Recipe
 

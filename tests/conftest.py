@@ -15,9 +15,12 @@ import torch
 from torch import nn
 
 from brianconv.coding import find_scheme
-from brianconv.conversion.geometry import Convolution, OneToOne, TransposedConvolution
-from brianconv.conversion.graph import INPUT, Connection, Layer, LayerGraph
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.convolution import Convolution
+from brianconv.connectivity.one_to_one import OneToOne
+from brianconv.connectivity.transposed_convolution import TransposedConvolution
 from brianconv.conversion.normalization import normalize
+from brianconv.graph import INPUT, Layer, LayerGraph
 from brianconv.spiking import convert, from_normalized
 
 

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from brianconv.arguments import ELSEWHERE, read_settings
 from brianconv.cli import main
+from brianconv.cli.options import ELSEWHERE, read_settings
 from brianconv.conversion.normalization import normalize
 from brianconv.conversion.weights import load_model, load_tensors
 from brianconv.errors import BrianconvError, DataError, ParameterError

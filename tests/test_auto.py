@@ -9,7 +9,7 @@ from torch import nn
 
 from brianconv import datasets
 from brianconv.cli import main
-from brianconv.demo import fit
+from brianconv.cli.demo import fit
 from brianconv.errors import DataError, ParameterError
 from brianconv.simulation.run import simulate
 from brianconv.spiking import convert

@@ -8,25 +8,26 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL_SHAPE, dyadic_, dyadic_images, residual_network, small_cnn
-from geometries import CHAINS, chains
+from connectivities import CHAINS, chains
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
-from brianconv.analysis.benchmark import LABELS, plot_benchmark, plt
-from brianconv.bench import report
-from brianconv.bench.contenders import MEMORY_FORMATS, forget_peak_memory, measure_loops, peak_memory_mb
-from brianconv.bench.handwritten import compile_loops
-from brianconv.bench.report import NAMES, Contest, run_bench
-from brianconv.bench.tensors import LOOPS, torch_layers
-from brianconv.bench.workload import Workload
-from brianconv.cli import main
 from brianconv.coding import find_scheme
-from brianconv.conversion.geometry import MaxPooling
-from brianconv.conversion.graph import Connection, Layer, LayerGraph
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.conversion.normalization import normalize
 from brianconv.errors import ParameterError, SimulationError
-from brianconv.reference import simulate_reference
+from brianconv.graph import Layer, LayerGraph
 from brianconv.spiking import convert, from_normalized
+from brianconv.verification.reference import simulate_reference
+from studies.speed import report
+from studies.speed.contenders import MEMORY_FORMATS, forget_peak_memory, measure_loops, peak_memory_mb
+from studies.speed.handwritten import compile_loops
+from studies.speed.plot import LABELS, plot_benchmark, plt
+from studies.speed.report import NAMES, Contest, run_bench
+from studies.speed.run import main as measure_speed
+from studies.speed.tensors import LOOPS, torch_layers
+from studies.speed.workload import Workload
 
 N_STEPS = 24
 MODES = [
@@ -86,13 +87,13 @@ def assert_module_is_map(chain):
 
 
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
-def test_modules_map_as_their_geometries(chain):
+def test_modules_map_as_their_connectivities(chain):
     assert_module_is_map(chain)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(chains())
-def test_modules_of_random_geometries_map_as_they_do(chain):
+def test_modules_of_random_connectivities_map_as_they_do(chain):
     assert_module_is_map(chain)
 
 
@@ -215,7 +216,7 @@ def test_networks_of_one_name_are_refused(tmp_path):
 
 @pytest.mark.parametrize("steps", ["0", "-3", "many", "2.5"])
 def test_steps_of_further_networks_are_positive_whole_numbers(tmp_path, capsys, steps):
-    assert main(["bench", "--also", "net.py:f", "mnist", steps, "--out", str(tmp_path)]) == 2
+    assert measure_speed(["--also", "net.py:f", "mnist", steps, "--out", str(tmp_path)]) == 2
     assert "STEPS is" in capsys.readouterr().err
 
 

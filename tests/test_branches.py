@@ -12,9 +12,10 @@ from torch import nn
 from torch.nn import functional
 
 from brianconv import build_network, verify
-from brianconv.conversion.from_torch import extract_graph
-from brianconv.conversion.geometry import Convolution, OneToOne
+from brianconv.connectivity.convolution import Convolution
+from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.conversion.normalization import normalize
+from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import ConversionNote, DataError, ShapeError, UnsupportedLayerError
 from brianconv.spiking import convert
 from models import hwang2021, park2020

@@ -9,6 +9,7 @@ import pytest
 
 from brianconv.cli import main
 from brianconv.coding import SCHEMES
+from studies.speed.run import main as measure_speed
 
 
 def test_demo_writes_pictures_and_results(tmp_path, capsys):
@@ -192,7 +193,7 @@ def test_export_refuses_what_run_refuses(model_file, tmp_path, capsys, arguments
 
 
 def test_bench_takes_data_of_a_model_only(capsys, tmp_path):
-    assert main(["bench", "--weights", "w.pt", "--out", str(tmp_path)]) == 2
+    assert measure_speed(["--weights", "w.pt", "--out", str(tmp_path)]) == 2
     assert "belong to a --model" in capsys.readouterr().err
 
 
@@ -236,7 +237,7 @@ def test_export_writes_a_project(model_file, trained, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_bench_measures_every_contender_and_keeps_the_contract(tmp_path, capsys):
-    assert main(["bench", "--quick", "--out", str(tmp_path)]) == 0
+    assert measure_speed(["--quick", "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "result.json").read_text())
     programs = {"explicit", "structured_float64", "structured_float32"}
     names = programs | {"handwritten", "dense_torch", "spikingjelly", "sinabs"}

@@ -14,10 +14,10 @@ from brianconv.coding.random_numbers import normal, uniform
 from brianconv.coding.reverse import last_spike_time
 from brianconv.coding.ttfs import decoded, first_spike_time
 from brianconv.errors import ParameterError
-from brianconv.reference import simulate_reference
 from brianconv.simulation.network import build_network
 from brianconv.simulation.program import generate_sources
 from brianconv.spiking import convert
+from brianconv.verification.reference import simulate_reference
 
 CODES = sorted(SCHEMES)
 N_STEPS = 24

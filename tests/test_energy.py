@@ -27,17 +27,16 @@ from brianconv.analysis.energy import (
 )
 from brianconv.analysis.metrics import summarize
 from brianconv.coding import SCHEMES
-from brianconv.conversion.geometry import (
-    Convolution,
-    Dense,
-    MaxPooling,
-    OneToOne,
-    Reshape,
-    TransposedConvolution,
-    average_pooling,
-)
-from brianconv.conversion.graph import Connection, Layer, LayerGraph
+from brianconv.connectivity.average_pooling import AveragePooling
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.convolution import Convolution
+from brianconv.connectivity.dense import Dense
+from brianconv.connectivity.max_pooling import MaxPooling
+from brianconv.connectivity.one_to_one import OneToOne
+from brianconv.connectivity.reshape import Reshape
+from brianconv.connectivity.transposed_convolution import TransposedConvolution
 from brianconv.errors import DataError, ParameterError
+from brianconv.graph import Layer, LayerGraph
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import convert
@@ -158,14 +157,14 @@ def vgg16(n_classes: int) -> LayerGraph:
         for n_out in group:
             chains.append((*pooling, same_padding(n_in, n_out, size)))
             pooling, n_in = (), n_out
-        pooling, size = (average_pooling((n_in, size, size), (2, 2), (2, 2)),), size // 2
+        pooling, size = (AveragePooling((n_in, size, size), (2, 2), (2, 2)),), size // 2
     flatten = Reshape((512, 1, 1), (512,))
     return sequential(*chains, (*pooling, flatten, dense(512, 512)), (dense(512, 512),), (dense(512, n_classes),))
 
 
 def small() -> LayerGraph:
     """Convolution of 2 to 3 channels on 4 x 4 with padding; average pooling; dense 12 to 5."""
-    pooling = (average_pooling((3, 4, 4), (2, 2), (2, 2)), Reshape((3, 2, 2), (12,)))
+    pooling = (AveragePooling((3, 4, 4), (2, 2), (2, 2)), Reshape((3, 2, 2), (12,)))
     return sequential((same_padding(2, 3, 4),), (*pooling, dense(12, 5)))
 
 
@@ -179,7 +178,7 @@ def test_macs_of_a_small_network_by_hand():
 @pytest.mark.parametrize(
     ("chain", "real", "with_padding"),
     [
-        ((average_pooling((3, 4, 4), (2, 2), (2, 2)),), 0, 0),
+        ((AveragePooling((3, 4, 4), (2, 2), (2, 2)),), 0, 0),
         ((MaxPooling((3, 4, 4), (2, 2), (2, 2)), Reshape((3, 2, 2), (12,)), dense(12, 5)), 60, 60),
         ((OneToOne(np.ones(()), (3, 4, 4)),), 0, 0),
         # depthwise, stride 2, one column and row of padding before the first: 2 outputs an axis, 5 of 6 taps inside

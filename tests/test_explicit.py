@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from brian2 import Network, NeuronGroup, ms
-from geometries import CHAINS
+from connectivities import CHAINS
 
-from brianconv.conversion.geometry import MaxPooling, channels_last
-from brianconv.conversion.graph import Connection
+from brianconv.connectivity.base import channels_last
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.simulation.synapses.explicit import connect_explicit, connect_gate
 
 

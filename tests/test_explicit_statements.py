@@ -6,7 +6,7 @@ import pytest
 from brian2 import Clock, Network, NeuronGroup, TimedArray, ms
 
 from brianconv import Dense
-from brianconv.conversion.graph import Connection
+from brianconv.connectivity.connection import Connection
 from brianconv.simulation.synapses.explicit import connect_explicit
 
 N_PRE, N_POST, N_STEPS = 6, 4, 8

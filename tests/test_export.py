@@ -18,11 +18,11 @@ from brianconv import Settings, simulate
 from brianconv.coding import SCHEMES
 from brianconv.coding.scheme import Parameter
 from brianconv.errors import OutputError, ParameterError, SimulationError
+from brianconv.simulation.cpp_project import bundle_sources
 from brianconv.simulation.export import contents_header, export_program, parameters_file
 from brianconv.simulation.export_parameters import COMPUTED, program_parameters
 from brianconv.simulation.network import parameter_values
 from brianconv.simulation.program import compile_network
-from brianconv.simulation.sources import bundle_sources
 from brianconv.spiking import convert
 
 TINY_SHAPE = (1, 2, 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from brianconv.conversion.from_torch import extract_graph
+from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import DataError, ShapeError, UnsupportedLayerError
 
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from conftest import SMALL_SHAPE, small_cnn
-from geometries import linear_chains
+from connectivities import linear_chains
 from hypothesis import given, settings
 
-from brianconv.conversion import graph
-from brianconv.conversion.from_torch import extract_graph
-from brianconv.conversion.geometry import Convolution, Reshape, channels_last
-from brianconv.conversion.graph import Connection
+from brianconv.connectivity import connection as connection_module
+from brianconv.connectivity.base import Connectivity, channels_last
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.convolution import Convolution
+from brianconv.connectivity.reshape import Reshape
+from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import MemoryLimitError, ParameterError, ShapeError
 from brianconv.positions import (
     group_index,
@@ -86,9 +88,9 @@ def matrices_by_hand(chain):
     """Multiply the dense matrices of a chain: whether there is a path, and the sum of the weights along all paths."""
     size = int(np.prod(chain[0].input_shape))
     joined, weights = np.eye(size, dtype=int), np.eye(size)
-    for geometry in chain:
-        i, j, w = geometry.edges()
-        pattern, matrix = np.zeros((2, int(np.prod(geometry.output_shape)), int(np.prod(geometry.input_shape))))
+    for connectivity in chain:
+        i, j, w = connectivity.edges()
+        pattern, matrix = np.zeros((2, int(np.prod(connectivity.output_shape)), int(np.prod(connectivity.input_shape))))
         pattern[j, i], matrix[j, i] = 1, w
         joined, weights = (pattern @ joined > 0).astype(int), matrix @ weights
     pre, post = channels_last(chain[0].input_shape), channels_last(chain[-1].output_shape)
@@ -111,11 +113,10 @@ def test_synapses_of_chains_are_the_product_of_their_matrices(chain):
 
 
 @dataclass(frozen=True)
-class Mirror:
-    """A geometry of the user's own: the values of an image in reverse order, the first one of them twice."""
+class Mirror(Connectivity):
+    """A connectivity of the user's own: the values of an image in reverse order, the first one of them twice."""
 
     input_shape: tuple
-    weighted = False
 
     @property
     def output_shape(self):
@@ -127,7 +128,7 @@ class Mirror:
         return i, np.append(size - 1 - np.arange(size), 0), np.ones(len(i))
 
 
-def test_geometries_of_the_user_are_counted_by_their_edges():
+def test_connectivities_of_the_user_are_counted_by_their_edges():
     conv = Convolution(np.ones((2, 2, 2, 2)), np.zeros(2), (2, 3, 3))
     for chain in ((Mirror((2, 3, 3)),), (Mirror((2, 3, 3)), conv), (conv, Mirror(conv.output_shape))):
         np.testing.assert_array_equal(Connection("input", chain).fan_out, matrices_by_hand(chain)[0].sum(axis=0))
@@ -149,7 +150,7 @@ def test_chains_whose_axes_a_reshape_mixes_are_refused_before_they_are_multiplie
     first, second = pointwise(8, 8, size), Convolution(np.zeros((8, 8, 3, 3)), np.zeros(8), (8, 50, 18))
     connection = Connection("image", (first, Reshape((8, size, size), (8, 50, 18)), second))
     n_edges = connection.fan_out.sum()
-    monkeypatch.setattr(graph, "MOST_PRODUCTS", 8 * int(second.n_edges) - 1)
+    monkeypatch.setattr(connection_module, "MOST_PRODUCTS", 8 * int(second.n_edges) - 1)
     limited = Connection("image", connection.chain)
     with pytest.raises(MemoryLimitError, match=r"Convolution and Convolution.*3,538,944 products; at most 3,538,943"):
         _ = limited.fan_out

@@ -10,13 +10,13 @@ from conftest import SMALL_SHAPE, dyadic_images, residual_network, small_cnn
 from torch import nn
 
 from brianconv.coding import find_scheme
-from brianconv.conversion.graph import INPUT
 from brianconv.errors import DataError, ParameterError, ShapeError
-from brianconv.reference import simulate_reference
+from brianconv.graph import INPUT
 from brianconv.spiking import convert, from_normalized
-from brianconv.tuning import kernels
-from brianconv.tuning.first_spikes import FirstSpikeNetwork, Kernel
-from brianconv.tuning.kernels import LOSSES, Descent, Truth, gradients, losses, tune_kernels
+from brianconv.tuning.kernels import descent as kernels
+from brianconv.tuning.kernels.descent import LOSSES, Descent, Truth, gradients, losses, tune_kernels
+from brianconv.tuning.kernels.first_spikes import FirstSpikeNetwork, Kernel
+from brianconv.verification.reference import simulate_reference
 
 LAST_STEP = 19
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from brianconv import simulate, verify
 from brianconv.coding import SCHEMES
-from brianconv.conversion.from_torch import extract_graph
+from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import UnsupportedLayerError
 from brianconv.spiking import convert
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from brianconv import plot_potentials, simulate, verify
 from brianconv.coding import SCHEMES
-from brianconv.conversion.graph import INPUT
 from brianconv.errors import ParameterError
+from brianconv.graph import INPUT
 from brianconv.spiking import convert
 
 CODES = sorted(SCHEMES)
@@ -130,7 +130,7 @@ def test_traces_are_drawn_in_millivolts(numpy_target):
 
 
 def _weights(connection) -> np.ndarray:
-    return next(geometry.weight for geometry in connection.chain if geometry.weighted)
+    return next(connectivity.weight for connectivity in connection.chain if connectivity.weighted)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])

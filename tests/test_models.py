@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import fx, nn
 
 from brianconv import datasets, verify
-from brianconv.conversion.from_torch import extract_graph
+from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import ParameterError
 from brianconv.spiking import convert
 from models.curves import draw, trainings
@@ -212,11 +212,11 @@ def test_stored_networks_equal_the_reference_spike_for_spike(name):
 
 
 def _rounded(connection):
-    def dyadic(geometry):
-        if not geometry.weighted:
-            return geometry
-        bias = getattr(geometry, "bias", None)
-        changed = {"weight": np.rint(geometry.weight * 1024) / 1024}
-        return replace(geometry, **changed, **({} if bias is None else {"bias": np.rint(bias * 1024) / 1024}))
+    def dyadic(connectivity):
+        if not connectivity.weighted:
+            return connectivity
+        bias = getattr(connectivity, "bias", None)
+        changed = {"weight": np.rint(connectivity.weight * 1024) / 1024}
+        return replace(connectivity, **changed, **({} if bias is None else {"bias": np.rint(bias * 1024) / 1024}))
 
-    return replace(connection, chain=tuple(dyadic(geometry) for geometry in connection.chain))
+    return replace(connection, chain=tuple(dyadic(connectivity) for connectivity in connection.chain))

@@ -9,7 +9,7 @@ from conftest import dyadic_, dyadic_images
 from torch import nn
 
 from brianconv import build_network, simulate, verify
-from brianconv.conversion.from_torch import extract_graph
+from brianconv.conversion.tracing import extract_graph
 from brianconv.spiking import convert
 
 NAMES = [

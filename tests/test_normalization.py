@@ -7,8 +7,8 @@ from conftest import SMALL_SHAPE, dyadic_images, small_cnn
 from torch import nn
 
 from brianconv import ConversionNote, convert, simulate
-from brianconv.conversion.from_torch import extract_graph
 from brianconv.conversion.normalization import normalize
+from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import DataError, ParameterError, ShapeError
 
 IMAGES = dyadic_images(40, SMALL_SHAPE, seed=3)

@@ -10,19 +10,23 @@ from conftest import SMALL_SHAPE, dyadic_images, residual_network, small_cnn
 from torch import nn
 
 from brianconv.coding import find_scheme
-from brianconv.conversion.geometry import Dense, MaxPooling, Reshape
-from brianconv.conversion.graph import INPUT, Connection, Layer
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.dense import Dense
+from brianconv.connectivity.max_pooling import MaxPooling
+from brianconv.connectivity.reshape import Reshape
 from brianconv.conversion.normalization import normalize
 from brianconv.errors import DataError, ParameterError, ShapeError
-from brianconv.reference import simulate_reference
+from brianconv.graph import INPUT, Layer
 from brianconv.simulation.run import simulate
 from brianconv.spiking import convert, from_normalized
-from brianconv.tuning import layerwise, pcmp
 from brianconv.tuning.checkpoint import Checkpoint
-from brianconv.tuning.cost import estimate_cost
-from brianconv.tuning.pcmp import CANDIDATES, tune_pcmp
+from brianconv.tuning.pcmp import layer_error as layerwise
+from brianconv.tuning.pcmp import search as pcmp
+from brianconv.tuning.pcmp.cost import estimate_cost
+from brianconv.tuning.pcmp.refinement import output_error, refine_pcmp
+from brianconv.tuning.pcmp.search import CANDIDATES, tune_pcmp
 from brianconv.tuning.propagation import Propagation
-from brianconv.tuning.refinement import output_error, refine_pcmp
+from brianconv.verification.reference import simulate_reference
 
 FEW = (0.0, 0.125, 0.25, 0.5)
 N_STEPS = 40

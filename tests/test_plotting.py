@@ -10,8 +10,8 @@ from brianconv.analysis import plotting
 from brianconv.coding import SCHEMES
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.positions import position_of_torch_index
-from brianconv.reference import simulate_reference
 from brianconv.spiking import convert
+from brianconv.verification.reference import simulate_reference
 
 
 @pytest.fixture(autouse=True)

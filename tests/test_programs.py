@@ -27,8 +27,8 @@ from brianconv.recording import Recording
 from brianconv.simulation import compiler, program
 from brianconv.simulation.cache import fetch_program, part_of_cache
 from brianconv.simulation.compiler import find_compiler
+from brianconv.simulation.cpp_project import MAKEFILE
 from brianconv.simulation.program import Program, compile_network
-from brianconv.simulation.sources import MAKEFILE
 from brianconv.spiking import convert
 
 N_STEPS = 12

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from random_networks import SHAPE, networks
 
 from brianconv import verify
-from brianconv.conversion.from_torch import extract_graph
+from brianconv.connectivity.shared_kernel import share_weights
 from brianconv.conversion.normalization import normalize
-from brianconv.conversion.shared_kernel import share_weights
+from brianconv.conversion.tracing import extract_graph
 from brianconv.spiking import convert
 
 IMAGES = dyadic_images(3, SHAPE)

@@ -3,21 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from geometries import CHAINS, chains
+from connectivities import CHAINS, chains
 from hypothesis import given, settings
 from torch.nn import functional
 
-from brianconv.conversion.geometry import (
-    Convolution,
-    Dense,
-    MaxPooling,
-    OneToOne,
-    Reshape,
-    TransposedConvolution,
-    average_pooling,
-)
-from brianconv.conversion.graph import Connection
-from brianconv.conversion.shared_kernel import OneToOneKernel, share_weights
+from brianconv.connectivity.average_pooling import AveragePooling
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.convolution import Convolution
+from brianconv.connectivity.dense import Dense
+from brianconv.connectivity.max_pooling import MaxPooling
+from brianconv.connectivity.one_to_one import OneToOne
+from brianconv.connectivity.reshape import Reshape
+from brianconv.connectivity.shared_kernel import OneToOneKernel, share_weights
+from brianconv.connectivity.transposed_convolution import TransposedConvolution
 from brianconv.errors import ParameterError, ShapeError
 
 
@@ -117,15 +115,15 @@ def test_maximum_pooling_agrees_with_torch():
     np.testing.assert_array_equal(ours, functional.max_pool2d(torch.from_numpy(x), (3, 2), (2, 2), (1, 0)).numpy())
 
 
-@pytest.mark.parametrize("geometry", [g for chain in CHAINS.values() for g in chain if g.weighted], ids=type)
-def test_scaled_maps_act_on_scaled_activations(geometry):
+@pytest.mark.parametrize("connectivity", [g for chain in CHAINS.values() for g in chain if g.weighted], ids=type)
+def test_scaled_maps_act_on_scaled_activations(connectivity):
     random = np.random.default_rng(1)
     pre, post = (
         random.uniform(0.5, 2, (shape[0], *[1] * (len(shape) - 1)))
-        for shape in (geometry.input_shape, geometry.output_shape)
+        for shape in (connectivity.input_shape, connectivity.output_shape)
     )
-    x = random.random((2, *geometry.input_shape))
-    np.testing.assert_allclose(geometry.scaled(pre, post).apply(x / pre), geometry.apply(x) / post, atol=1e-12)
+    x = random.random((2, *connectivity.input_shape))
+    np.testing.assert_allclose(connectivity.scaled(pre, post).apply(x / pre), connectivity.apply(x) / post, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,7 @@ def test_scaled_maps_act_on_scaled_activations(geometry):
         (lambda: Dense(np.zeros(3), np.zeros(1)), r"of shape \(n_post, n_pre\)"),
         (lambda: Dense(1j * np.zeros((2, 3)), np.zeros(2)), "real numbers"),
         (lambda: MaxPooling((1, 4, 4), 2, 2), "kernel_size is 2"),
-        (lambda: average_pooling((1, 4, 4), (2, 2), (2, 2), (-1, 0)), "0 or more each"),
+        (lambda: AveragePooling((1, 4, 4), (2, 2), (2, 2), (-1, 0)), "0 or more each"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):

@@ -29,9 +29,9 @@ from brianconv.errors import (
     SimulationError,
     UnknownLayerError,
 )
-from brianconv.reference import simulate_reference
 from brianconv.simulation import memory, program
 from brianconv.spiking import convert
+from brianconv.verification.reference import simulate_reference
 
 N_STEPS = 24
 
@@ -146,7 +146,7 @@ def test_synaptic_operations_are_spikes_times_fan_out(numpy_target, small_spikin
     connection = small_spiking.graph.outgoing("input")[0]
     kernel_uses = np.zeros(np.prod(SMALL_SHAPE))
     i, _, _ = connection.edges()
-    np.add.at(kernel_uses, brianconv.conversion.geometry.channels_last(SMALL_SHAPE)[i], 1)
+    np.add.at(kernel_uses, brianconv.conversion.connectivity.channels_last(SMALL_SHAPE)[i], 1)
     assert recording.synaptic_operations[:, 0].sum() == kernel_uses[fired.torch_index].sum()
     assert recording.synaptic_operations[:, -1].sum() == 0, "the output has no synapses"
 

@@ -17,11 +17,11 @@ from brianconv.errors import ParameterError
 from brianconv.spiking import convert
 from brianconv.tuning.auto import tune_auto
 from brianconv.tuning.checkpoint import Checkpoint
-from brianconv.tuning.kernels import Descent, tune_kernels
-from brianconv.tuning.pcmp import tune_pcmp
-from brianconv.tuning.refinement import refine_pcmp
-from brianconv.tuning.stdb import Schedule, train_stdb
-from brianconv.tuning.stdb_network import TrainableNetwork
+from brianconv.tuning.kernels.descent import Descent, tune_kernels
+from brianconv.tuning.pcmp.refinement import refine_pcmp
+from brianconv.tuning.pcmp.search import tune_pcmp
+from brianconv.tuning.stdb.network import TrainableNetwork
+from brianconv.tuning.stdb.training import Schedule, train_stdb
 
 IMAGES = dyadic_images(8, (4,))
 LABELS = np.arange(8) % 2

@@ -12,22 +12,16 @@ from torch import nn
 from torch.nn import functional
 
 from brianconv import cli, datasets
+from brianconv.cli.tune_stdb import add_stdb, run_stdb
 from brianconv.coding.hybrid import spike_step
 from brianconv.errors import DataError, ParameterError, UnsupportedLayerError
-from brianconv.reference import simulate_reference
 from brianconv.simulation.run import simulate
 from brianconv.spiking import convert
-from brianconv.tuning.stdb import Schedule, evaluate, train_stdb
-from brianconv.tuning.stdb_command import add_stdb, run_stdb
-from brianconv.tuning.stdb_input import encode, spike_steps
-from brianconv.tuning.stdb_network import TrainableNetwork
-from brianconv.tuning.stdb_neurons import (
-    CrossingTime,
-    LeakySpikes,
-    Surrogate,
-    crossing_gradient,
-    hybrid_cross_entropy,
-)
+from brianconv.tuning.stdb.input import encode, spike_steps
+from brianconv.tuning.stdb.network import TrainableNetwork
+from brianconv.tuning.stdb.neurons import CrossingTime, LeakySpikes, Surrogate, crossing_gradient, hybrid_cross_entropy
+from brianconv.tuning.stdb.training import Schedule, evaluate, train_stdb
+from brianconv.verification.reference import simulate_reference
 from models.datta2021 import vgg6
 from tests.conftest import dyadic_, dyadic_images
 

@@ -8,12 +8,12 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import Clock, Network, NeuronGroup, StateMonitor, Synapses, TimedArray, ms, mV
-from geometries import CHAINS, chains, dyadic_weight
+from connectivities import CHAINS, chains, dyadic_weight
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brianconv import Convolution, Dense, MaxPooling, StructuredSynapses, average_pooling, group_index
-from brianconv.conversion.graph import Connection
+from brianconv import AveragePooling, Convolution, Dense, MaxPooling, StructuredSynapses, group_index
+from brianconv.connectivity.connection import Connection
 from brianconv.errors import ParameterError, ShapeError
 from brianconv.simulation.synapses.targets import protect_events
 
@@ -128,7 +128,7 @@ from brian2.codegen.cpp_prefs import get_compiler_and_args
 sys.path.insert(0, {tests!r})
 set_device("cpp_standalone", directory={folder!r}, build_on_run=False)
 from brianconv.simulation.sources import bundle_sources
-from geometries import CHAINS, dyadic_weight
+from connectivities import CHAINS, dyadic_weight
 from test_structured import ON_PRE, Gate, N_STEPS, Pair
 pairs = [
     Pair(chain, ON_PRE[k % len(ON_PRE)], delay=k % 3, seed=k, prefix=f"pair{{k}}_")
@@ -156,7 +156,7 @@ print("same")
 """
 
 
-def test_many_geometries_in_one_generated_program_and_swapped_kernels(tmp_path, request):
+def test_many_connectivities_in_one_generated_program_and_swapped_kernels(tmp_path, request):
     script = textwrap.dedent(STANDALONE).format(tests=str(request.path.parent), folder=str(tmp_path / "program"))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.endswith("same\n"), done.stderr[-3000:]
@@ -239,8 +239,8 @@ def test_parts_of_groups_are_joined(target):
     Network(source, whole, *synapses).run(N_STEPS * ms, namespace={"pattern": pattern})
     spikes = pattern.values[:N_STEPS].sum(axis=0)
     expected = np.zeros(30)
-    for part, place, geometry in ((spikes[20:47], 5, dense), (spikes[33:60], 15, conv)):
-        i, j, w = Connection("input", (geometry,)).edges()
+    for part, place, connectivity in ((spikes[20:47], 5, dense), (spikes[33:60], 15, conv)):
+        i, j, w = Connection("input", (connectivity,)).edges()
         np.add.at(expected, place + j, w * part[i])
     np.testing.assert_array_equal(whole.v, expected)
 
@@ -318,7 +318,7 @@ def test_the_kernel_is_read_but_not_written_as_w(numpy_target):
 def test_another_time_step_is_refused(numpy_target):
     clock = Clock(1 * ms)
     source, target = (NeuronGroup(4, "v : 1", threshold="v > 1", clock=clock) for _ in range(2))
-    synapses = StructuredSynapses(source, target, average_pooling((1, 2, 2), (1, 1), (1, 1)), delay=2 * ms)
+    synapses = StructuredSynapses(source, target, AveragePooling((1, 2, 2), (1, 1), (1, 1)), delay=2 * ms)
     clock.dt = 0.5 * ms
     with pytest.raises(Exception, match=r"(?s).*object named") as caught:
         Network(source, target, synapses).run(2 * ms)
@@ -329,7 +329,7 @@ def test_spikes_in_flight_are_forgotten(numpy_target):
     clock = Clock(1 * ms)
     source = NeuronGroup(4, "v : 1", threshold="t < 2*ms", clock=clock)
     target = NeuronGroup(4, "v : 1", clock=clock)
-    synapses = StructuredSynapses(source, target, average_pooling((1, 2, 2), (1, 1), (1, 1)), delay=3 * ms)
+    synapses = StructuredSynapses(source, target, AveragePooling((1, 2, 2), (1, 1), (1, 1)), delay=3 * ms)
     network = Network(source, target, synapses)
     network.run(3 * ms)
     synapses.flush()
@@ -340,7 +340,9 @@ def test_spikes_in_flight_are_forgotten(numpy_target):
 def test_bad_input_is_refused_before_anything_is_built():
     groups = [NeuronGroup(n, "v : 1", threshold="v > 1") for n in (18, 8)]
     conv = Convolution(dyadic_weight(2, 2, 2, 2), np.zeros(2), (2, 3, 3))
-    with pytest.raises(ShapeError, match=r"target .* has 18 neurons, but the geometry has shape .2, 2, 2., which is 8"):
+    with pytest.raises(
+        ShapeError, match=r"target .* has 18 neurons, but the connectivity has shape .2, 2, 2., which is 8"
+    ):
         StructuredSynapses(groups[0], groups[0], conv)
     with pytest.raises(ParameterError, match="no whole number of time steps"):
         StructuredSynapses(*groups, conv, delay=0.25 * ms)
@@ -351,10 +353,10 @@ def test_bad_input_is_refused_before_anything_is_built():
             groups[0], groups[1], [Dense(np.zeros((18, 18)), np.zeros(18)), Dense(np.zeros((8, 18)), np.zeros(8))]
         )
     with pytest.raises(ParameterError, match="two populations of its own"):
-        StructuredSynapses(*groups, [MaxPooling((2, 3, 3), (2, 2), (1, 1)), average_pooling((2, 2, 2), (1, 1), (1, 1))])
-    for geometry in (None, [], Dense, "conv", np.zeros((8, 18))):
-        with pytest.raises(ParameterError, match=r"the geometry is .*; it is an object of Dense, Convolution"):
-            StructuredSynapses(*groups, geometry)
+        StructuredSynapses(*groups, [MaxPooling((2, 3, 3), (2, 2), (1, 1)), AveragePooling((2, 2, 2), (1, 1), (1, 1))])
+    for connectivity in (None, [], Dense, "conv", np.zeros((8, 18))):
+        with pytest.raises(ParameterError, match=r"the connectivity is .*; it is an object of Dense, Convolution"):
+            StructuredSynapses(*groups, connectivity)
     with pytest.raises(ParameterError, match="weight_unit is"):
         StructuredSynapses(*groups, conv, weight_unit="mV")
     with pytest.raises(ParameterError, match="does not spike: give it a threshold"):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from brianconv.errors import ParameterError
-from brianconv.tuning.augment import augment
+from brianconv.tuning.stdb.augmentation import augment
 from models import train as training
 from models.recipe import Recipe
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from brianconv.cli import main
 from brianconv.conversion.weights import load_model
-from brianconv.tuning import pcmp
+from brianconv.tuning.pcmp import search as pcmp
 
 MODEL = """
 import torch

@@ -10,8 +10,8 @@ from test_max_pooling import pooling_network
 from brianconv import verify
 from brianconv.coding import SCHEMES
 from brianconv.errors import ParameterError
-from brianconv.simulation import verification
 from brianconv.spiking import convert
+from brianconv.verification import comparison as verification
 
 CODES = sorted(SCHEMES)
 SILENT_OUTPUT = [code for code in CODES if not SCHEMES[code].readout.fires]

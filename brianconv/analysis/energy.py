@@ -24,9 +24,9 @@ import numpy as np
 
 from brianconv.coding import find_scheme
 from brianconv.coding.scheme import CodingScheme
-from brianconv.conversion.geometry import Convolution, Geometry, OneToOne, TransposedConvolution
-from brianconv.conversion.graph import Connection, LayerGraph
+from brianconv.connectivity.connection import Connection
 from brianconv.errors import DataError, ParameterError
+from brianconv.graph import LayerGraph
 from brianconv.recording import Recording
 
 # energy of 32-bit integer operations in 45 nm CMOS at 0.9 V, in pJ (Datta et al., 2021, Table IV, after Horowitz, 2014)
@@ -338,17 +338,7 @@ def _per_image(recording: Recording, by_step: np.ndarray, n_steps: int | None) -
 
 
 def _connection_macs(connection: Connection, padding: bool) -> int:
-    return sum(_macs(geometry, padding) for geometry in connection.chain if geometry.weighted)
-
-
-def _macs(geometry: Geometry, padding: bool) -> int:
-    if isinstance(geometry, OneToOne):
-        return 0
-    if padding and isinstance(geometry, Convolution):
-        return math.prod(geometry.weight.shape[1:]) * math.prod(geometry.output_shape)
-    if padding and isinstance(geometry, TransposedConvolution):
-        return math.prod(geometry.weight.shape[1:]) * math.prod(geometry.input_shape)
-    return int(geometry.n_edges)
+    return sum(part.n_multiplications(padding) for part in connection.chain if part.weighted)
 
 
 def _check_counts(**counts: float) -> None:

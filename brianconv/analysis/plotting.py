@@ -15,8 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.conversion.graph import INPUT
 from brianconv.errors import DataError
+from brianconv.graph import INPUT
 from brianconv.positions import Position, checked_positions, torch_index
 from brianconv.recording import Potentials, Recording
 from brianconv.spiking import SpikingNetwork

@@ -5,7 +5,7 @@ Those of this file send, on average, the value of a pixel in every step.
 
 from dataclasses import replace
 
-from brianconv.coding.neurons import INTEGRATE_AND_FIRE
+from brianconv.coding.neuron_models import INTEGRATE_AND_FIRE
 from brianconv.coding.scheme import InputEncoding, NeuronModel, Parameter
 
 CURRENT = InputEncoding(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from brianconv.coding.encodings import ANALOG, CURRENT, PHASE, POISSON
-from brianconv.coding.neurons import INTEGRATE_AND_FIRE
+from brianconv.coding.neuron_models import INTEGRATE_AND_FIRE
 from brianconv.coding.readouts import SPIKE_COUNT
 from brianconv.coding.scheme import TOLERANCE, CodingScheme, Parameter
 

@@ -7,58 +7,19 @@ used by Hwang et al. (2021), Front. Neurosci. 15:629000, section "Network Archit
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from brianconv.conversion.fusion import appended
-from brianconv.conversion.geometry import OneToOne
-from brianconv.conversion.graph import INPUT, LayerGraph
-from brianconv.errors import ConversionNote, DataError, ParameterError, ShapeError
+from brianconv.connectivity.fusion import appended
+from brianconv.connectivity.one_to_one import OneToOne
+from brianconv.errors import ConversionNote, ParameterError
+from brianconv.graph import INPUT, LayerGraph, NormalizedNetwork
+from brianconv.images import check_images
 
 METHODS = ("percentile", "max", "none")
 GRANULARITIES = ("layer", "channel")
 LOWEST_WINNER = 0.1  # of the highest score: a first spike within 10 steps, and within the range of a kernel
-
-
-@dataclass(frozen=True, eq=False)
-class NormalizedNetwork:
-    """A layer graph whose activations are divided by their scales.
-
-    Attributes
-    ----------
-    graph : LayerGraph
-        With scaled weights and biases.
-    activation_scale : mapping of str to array
-        For each population the number(s) by which its activation was divided; broadcasts against its shape.
-    method : str
-        How the scales were found, for the reader.
-    ann : LayerGraph
-        The network before conversion, with activations divided by their scales: `graph` without what was changed for
-        spikes afterwards, such as weights of a few bits.
-    score_unit : float
-        What a potential of 1 of the output is in activations of `ann`.
-    output_shift : float
-        Constant that was added to all outputs, in units of the network before conversion; see `output_shift`.
-    """
-
-    graph: LayerGraph
-    activation_scale: Mapping[str, np.ndarray]
-    method: str
-    ann: LayerGraph
-    score_unit: float = 1.0
-    output_shift: float = 0.0
-
-    @property
-    def output_scale(self) -> float:
-        """What a normalised output of 1 is in the units of the network before conversion."""
-        return float(np.max(self.activation_scale[self.graph.output.name]))
-
-    def ann_scores(self, images: np.ndarray) -> np.ndarray:
-        """Return the output of the network before conversion divided by its scale, (n_images, *output_shape)."""
-        return self.ann.forward(images) - self.output_shift / self.output_scale
 
 
 def normalize(
@@ -169,42 +130,6 @@ def _raised(graph: LayerGraph, scores: np.ndarray, shift: float) -> LayerGraph:
     constant = OneToOne(np.ones(()), first.output_shape, np.array(shift))
     raised = replace(graph.output, connections=(replace(first, chain=appended(first.chain, constant)), *others))
     return replace(graph, layers=(*graph.layers[:-1], raised), notes=(*graph.notes, note))
-
-
-def image_array(images: Any, what: str = "images") -> np.ndarray:
-    """Return images as an array; raise DataError unless they are a stack of numbers."""
-    try:
-        array = np.asarray(images)
-    except (TypeError, ValueError) as error:  # lists of different lengths
-        raise DataError(f"{what} are not an array of numbers: {error}") from error
-    if array.dtype.kind not in "biuf" or array.ndim == 0:
-        found = type(images).__name__ if array.ndim == 0 else f"an array of type {array.dtype}"
-        raise DataError(f"{what} are {found}; pass an array of real numbers with one row per image")
-    return array
-
-
-def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: str, bounded: bool = True) -> None:
-    """Raise DataError or ShapeError unless `images` is a non-empty stack of images of the right shape.
-
-    They must be finite, and lie in [0, 1] if `bounded`.
-    """
-    images = image_array(() if images is None else images, what)
-    if len(images) == 0:
-        raise DataError(f"there are no {what}: pass an array of shape (n_images, {_dimensions(input_shape)})")
-    if images.shape[1:] != input_shape:
-        raise ShapeError(f"{what} have shape {images.shape}; the network takes (n_images, {_dimensions(input_shape)})")
-    if not np.all(np.isfinite(images)):
-        raise DataError(f"{what} contain NaN or infinity")
-    low, high = float(images.min()), float(images.max())
-    if bounded and (low < 0 or high > 1):
-        raise DataError(
-            f"{what} lie in [{low:g}, {high:g}]; they must lie in [0, 1]: divide 8-bit pixels by 255, or let a network "
-            "of standardised images read them without bounds (encoding='analog', with rate and burst coding)"
-        )
-
-
-def _dimensions(shape: tuple[int, ...]) -> str:
-    return ", ".join(str(n) for n in shape)
 
 
 def _check(method: str, percentile: float, per: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from brianconv.conversion.graph import Connection, LayerGraph
+from brianconv.connectivity.connection import Connection
 from brianconv.errors import ParameterError
+from brianconv.graph import LayerGraph
 
 
 def quantize_weights(graph: LayerGraph, bits: int) -> LayerGraph:
@@ -31,9 +32,9 @@ def quantize_weights(graph: LayerGraph, bits: int) -> LayerGraph:
 
 
 def _quantized(connection: Connection, most: int) -> Connection:
-    def rounded(geometry: Any) -> Any:
-        largest = np.abs(geometry.weight).max() if geometry.weighted else 0.0
+    def rounded(connectivity: Any) -> Any:
+        largest = np.abs(connectivity.weight).max() if connectivity.weighted else 0.0
         step = largest / most
-        return replace(geometry, weight=np.rint(geometry.weight / step) * step) if step else geometry
+        return replace(connectivity, weight=np.rint(connectivity.weight / step) * step) if step else connectivity
 
-    return replace(connection, chain=tuple(rounded(geometry) for geometry in connection.chain))
+    return replace(connection, chain=tuple(rounded(connectivity) for connectivity in connection.chain))

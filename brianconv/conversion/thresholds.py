@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from brianconv.conversion.graph import INPUT, Layer, LayerGraph
+from brianconv.graph import INPUT, Layer, LayerGraph
 
 PERCENTILE = 99.7
 

@@ -14,10 +14,10 @@ from brian2.devices.device import Device
 from brianconv.coding.scheme import Parameter
 from brianconv.errors import OutputError
 from brianconv.files import WorkingFolder, reported
+from brianconv.simulation.cpp_project import bundle_sources
 from brianconv.simulation.export_parameters import ProgramParameters, program_parameters
 from brianconv.simulation.network import BrianNetwork, Settings
 from brianconv.simulation.program import LONGEST_RUN_STEPS, generate_sources
-from brianconv.simulation.sources import bundle_sources
 from brianconv.spiking import SpikingNetwork
 
 PORTABLE_FLAGS = "-w -O3 -ffast-math -fno-finite-math-only -std=c++11"

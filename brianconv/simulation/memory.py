@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import psutil
 
-from brianconv.conversion.graph import Connection
+from brianconv.connectivity.connection import Connection
 from brianconv.errors import MemoryLimitError
 from brianconv.simulation.synapses.explicit import BYTES_PER_SYNAPSE
 

@@ -31,18 +31,20 @@ from brian2.equations.equations import EquationError
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, have_same_dimensions
 
 from brianconv.coding.scheme import NeuronModel
-from brianconv.conversion.geometry import MaxPooling, channels_last
-from brianconv.conversion.graph import INPUT, Connection, LayerGraph
-from brianconv.conversion.normalization import check_images
-from brianconv.conversion.shared_kernel import share_weights
+from brianconv.connectivity.base import channels_last
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.max_pooling import MaxPooling
+from brianconv.connectivity.shared_kernel import share_weights
 from brianconv.decisions import StableDecision
 from brianconv.errors import ParameterError
+from brianconv.graph import INPUT, LayerGraph
+from brianconv.images import check_images
 from brianconv.positions import Position, checked_positions, torch_index
 from brianconv.simulation.initial_values import InitialValues
 from brianconv.simulation.memory import check_synapse_memory
-from brianconv.simulation.neurons.generated import Sleeping, vectorise_threshold
+from brianconv.simulation.neurons.threshold import Sleeping, vectorise_threshold
 from brianconv.simulation.random_functions import RANDOM_FUNCTIONS
-from brianconv.simulation.readout import generated, operations
+from brianconv.simulation.readout import runtime, standalone
 from brianconv.simulation.synapses.explicit import connect_explicit, connect_gate
 from brianconv.simulation.synapses.structured import StructuredSynapses
 from brianconv.spiking import SpikingNetwork, tolerance
@@ -147,7 +149,7 @@ class BrianNetwork:
     images: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     empty_queues: dict[str, Any] = field(default_factory=dict)
     stable_decision: StableDecision = field(default_factory=lambda: StableDecision(1))
-    tally: operations.Tally = field(default_factory=operations.Tally)
+    tally: runtime.Tally = field(default_factory=runtime.Tally)
     keep: set[str] = field(default_factory=set)
     initial_values: InitialValues = field(default_factory=InitialValues)
 
@@ -210,7 +212,7 @@ class BrianNetwork:
             owner, variable = name.split(".")
             group = self.schedule if owner == self.schedule.name else self.populations[owner]
             group.variables[variable].get_value()[...] = value
-        self.tally = operations.Tally()
+        self.tally = runtime.Tally()
         return len(self.images) * settings.n_steps * self.dt
 
 
@@ -293,7 +295,7 @@ def build_network(
                 _connect(brian, layer.name, connection, connection in explicit)
     _add_output_operations(brian)
     _add_monitors(brian, record_spikes, neurons)
-    (generated if generated.is_standalone() else operations).add_operations(brian)
+    (standalone if standalone.is_standalone() else runtime).add_operations(brian)
     _mark_as_used(brian)
     return brian
 
@@ -389,7 +391,7 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
     group.state_updater.when = "integrate"
     group.thresholder["spike"].when = _slot("thresholds", index)
     group.resetter["spike"].when = _slot("resets", index)
-    if generated.is_standalone():
+    if standalone.is_standalone():
         vectorise_threshold(group, model.active)
     elif model.active:
         Sleeping(group, model.active)
@@ -402,7 +404,7 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
     brian.add(group)
     statements = _initial_statements(model)
     if statements:
-        brian.add(generated.OnImage(group, statements, brian.schedule))
+        brian.add(standalone.OnImage(group, statements, brian.schedule))
 
 
 def _initial_statements(model: NeuronModel) -> str:
@@ -448,7 +450,7 @@ def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: b
     brian.connections[synapses.name] = synapses
     brian.add(synapses)
     if explicit and pooling:
-        brian.add(generated.OnImage(synapses, "total = 0", brian.schedule))
+        brian.add(standalone.OnImage(synapses, "total = 0", brian.schedule))
 
 
 def worth(on_pre: str) -> str:

@@ -34,6 +34,7 @@ from brianconv.files import MORE_FILES, WorkingFolder, reported
 from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
 from brianconv.simulation.compat import profiled_seconds
 from brianconv.simulation.compiler import Compiler, compiler_flags, find_compiler, make
+from brianconv.simulation.cpp_project import bundle_sources
 from brianconv.simulation.network import (
     BrianNetwork,
     Settings,
@@ -42,8 +43,7 @@ from brianconv.simulation.network import (
     layout_images,
     parameter_values,
 )
-from brianconv.simulation.readout.generated import is_standalone
-from brianconv.simulation.sources import bundle_sources
+from brianconv.simulation.readout.standalone import is_standalone
 from brianconv.spiking import SpikingNetwork
 
 Ending = TypeVar("Ending")

@@ -11,11 +11,11 @@ from brian2 import Quantity, ms
 from brian2.core.base import BrianObjectException
 from tqdm.auto import tqdm
 
-from brianconv.conversion.geometry import channels_last
-from brianconv.conversion.graph import INPUT
-from brianconv.conversion.normalization import check_images, image_array
+from brianconv.connectivity.base import channels_last
 from brianconv.decisions import check_theta
 from brianconv.errors import ParameterError, ShapeError
+from brianconv.graph import INPUT
+from brianconv.images import check_images, image_array
 from brianconv.positions import Position
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.memory import check_memory
@@ -27,8 +27,8 @@ from brianconv.simulation.network import (
     checked_recordings,
     explained,
 )
+from brianconv.simulation.parallel_runs import run_shards
 from brianconv.simulation.program import DEVICE_LOCK, Program, check_device, compile_network
-from brianconv.simulation.shards import run_shards
 from brianconv.spiking import SpikingNetwork
 
 MODES = ("runtime", "standalone")

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv.coding import find_scheme
-from brianconv.conversion.graph import INPUT
 from brianconv.datasets.dataset import Dataset
 from brianconv.decisions import early_decisions, skipped_scores
 from brianconv.errors import DataError, ParameterError
+from brianconv.graph import INPUT
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert

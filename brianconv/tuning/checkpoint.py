@@ -108,13 +108,13 @@ def fingerprint(spiking: SpikingNetwork, images: np.ndarray) -> str:
         digest.update(f"{layer.name} {layer.rectified} {spiking.synaptic_delay.get(layer.name, 0)}".encode())
         for connection in layer.connections:
             digest.update(connection.source.encode())
-            for geometry in connection.chain:
-                _update(digest, geometry)
+            for connectivity in connection.chain:
+                _update(digest, connectivity)
     return digest.hexdigest()[:16]
 
 
-def _update(digest: Any, geometry: Any) -> None:
-    digest.update(type(geometry).__name__.encode())
-    for field in dataclasses.fields(geometry):
-        value = getattr(geometry, field.name)
+def _update(digest: Any, connectivity: Any) -> None:
+    digest.update(type(connectivity).__name__.encode())
+    for field in dataclasses.fields(connectivity):
+        value = getattr(connectivity, field.name)
         digest.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode())

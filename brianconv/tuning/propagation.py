@@ -1,7 +1,7 @@
 """The connections of a network as torch operations on whole batches of steps or images.
 
-Weights are converted once, which `reference.py` does in every step; there the connections stand a second time, so that
-one can be tested against the other.
+Weights are converted once. The torch reference of `verify` has an implementation of its own, which tests compare with
+this one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from brianconv.conversion.geometry import Convolution, Dense, Geometry, MaxPooling, OneToOne, TransposedConvolution
-from brianconv.conversion.graph import Connection, Layer
+from brianconv.connectivity.base import Connectivity
+from brianconv.connectivity.connection import Connection
+from brianconv.connectivity.max_pooling import MaxPooling
+from brianconv.graph import Layer
 
 Map = Callable[[Tensor], Tensor]
 
@@ -30,7 +32,7 @@ class Propagation:
 
     def __init__(self, layer: Layer, dtype: torch.dtype) -> None:
         self.chains = {
-            connection: [_torch_map(geometry, dtype) for geometry in connection.chain]
+            connection: [_torch_map(connectivity, dtype) for connectivity in connection.chain]
             for connection in layer.connections
         }
 
@@ -48,8 +50,8 @@ class Propagation:
         et al. 2018); the first one in row-major order if there are several.
         """
         x = sent.reshape(len(sent), *connection.input_shape)
-        for geometry, apply in zip(connection.chain, self.chains[connection], strict=True):
-            x = _leading(geometry, x) if isinstance(geometry, MaxPooling) else apply(x)
+        for connectivity, apply in zip(connection.chain, self.chains[connection], strict=True):
+            x = _leading(connectivity, x) if isinstance(connectivity, MaxPooling) else apply(x)
         return x.reshape(len(x), -1)
 
 
@@ -61,34 +63,9 @@ def _leading(pooling: MaxPooling, x: Tensor) -> Tensor:
     return x.flatten(2).gather(2, leaders.flatten(2)).reshape(sums.shape)
 
 
-def _torch_map(geometry: Geometry, dtype: torch.dtype) -> Map:
-    if isinstance(geometry, MaxPooling):
-        kernel_size, stride, rim = geometry.kernel_size, geometry.stride, geometry.padding
-        return lambda x: functional.max_pool2d(x, kernel_size, stride, rim)
-    if not isinstance(geometry, (Dense, Convolution, TransposedConvolution, OneToOne)):
-        shape = geometry.output_shape
-        return lambda x: x.reshape(len(x), *shape)
-    weight = torch.as_tensor(geometry.weight, dtype=dtype)
-    if isinstance(geometry, Dense):
-        return lambda x: functional.linear(x, weight)
-    if isinstance(geometry, OneToOne):
-        return lambda x: x * weight
-    if isinstance(geometry, TransposedConvolution):
-        return _transposed(geometry, weight)
-    return _convolution(geometry, weight)
-
-
-def _convolution(geometry: Convolution, weight: Tensor) -> Map:
-    (top, bottom), (left, right) = geometry.padding
-    stride, dilation, groups = geometry.stride, geometry.dilation, geometry.groups
-    if top == bottom and left == right:
-        return lambda x: functional.conv2d(x, weight, None, stride, (top, left), dilation, groups)
-    return lambda x: functional.conv2d(
-        functional.pad(x, (left, right, top, bottom)), weight, None, stride, 0, dilation, groups
-    )
-
-
-def _transposed(geometry: TransposedConvolution, weight: Tensor) -> Map:
-    stride, rim, extra = geometry.stride, geometry.padding, geometry.output_padding
-    groups, dilation = geometry.groups, geometry.dilation
-    return lambda x: functional.conv_transpose2d(x, weight, None, stride, rim, extra, groups, dilation)
+def _torch_map(connectivity: Connectivity, dtype: torch.dtype) -> Map:
+    apply = connectivity.torch_function()
+    if not connectivity.weighted:
+        return lambda x: apply(x, None, None)
+    weight = torch.as_tensor(connectivity.weight, dtype=dtype)  # type: ignore[attr-defined]
+    return lambda x: apply(x, weight, None)

@@ -24,7 +24,7 @@ from brianconv.readers import read_json, read_npz
 from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import SpikingNetwork, convert
-from brianconv.tuning.pcmp import tune_pcmp
+from brianconv.tuning.pcmp.search import tune_pcmp
 from studies.arguments import study_parser
 from studies.hwang2021_net3 import params
 from studies.hwang2021_net3.patches import joined, patches

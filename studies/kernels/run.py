@@ -16,7 +16,7 @@ from brianconv.analysis.metrics import summarize
 from brianconv.conversion.weights import load_model
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import SpikingNetwork, convert
-from brianconv.tuning.kernels import Descent, tune_kernels
+from brianconv.tuning.kernels.descent import Descent, tune_kernels
 from studies.arguments import study_parser
 from studies.kernels import params
 from studies.stored import Stored, rounded

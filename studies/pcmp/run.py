@@ -21,8 +21,8 @@ from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import convert
 from brianconv.tuning.checkpoint import Checkpoint
-from brianconv.tuning.pcmp import tune_pcmp
-from brianconv.tuning.refinement import output_error, refine_pcmp
+from brianconv.tuning.pcmp.refinement import output_error, refine_pcmp
+from brianconv.tuning.pcmp.search import tune_pcmp
 from studies.arguments import study_parser
 from studies.latency import latency_by_delay
 from studies.pcmp import params

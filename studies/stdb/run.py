@@ -27,9 +27,9 @@ from brianconv.files import write_json
 from brianconv.readers import read_json
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
-from brianconv.tuning.augment import augment
-from brianconv.tuning.stdb import Schedule, evaluate, train_stdb
-from brianconv.tuning.stdb_network import TrainableNetwork, save_trained
+from brianconv.tuning.stdb.augmentation import augment
+from brianconv.tuning.stdb.network import TrainableNetwork, save_trained
+from brianconv.tuning.stdb.training import Schedule, evaluate, train_stdb
 from models.train import find_network
 from studies.arguments import study_parser
 from studies.stdb import params

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from brianconv.files import WorkingFolder
-from brianconv.reference import simulate_reference
 from brianconv.simulation.cache import fetch_program, part_of_cache
 from brianconv.simulation.export import export_program
 from brianconv.simulation.network import Settings
 from brianconv.spiking import SpikingNetwork, convert
+from brianconv.verification.reference import simulate_reference
 
 from .campaign import GIBIBYTE, Kind, Refused, insist, untouched
 from .damage import NUMBERS, damaged_bytes, exchange_by_link, replace_by_another_kind

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from brianconv.arguments import read_settings
+from brianconv.cli.options import read_settings
 from brianconv.conversion.weights import image_statistics, load_model, read_recipe
 from brianconv.datasets import Dataset
 from brianconv.recording import Recording
@@ -24,11 +24,11 @@ from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork, convert
 from brianconv.tuning.auto import tune_auto
 from brianconv.tuning.checkpoint import Checkpoint
-from brianconv.tuning.kernels import Descent, tune_kernels
-from brianconv.tuning.pcmp import tune_pcmp
-from brianconv.tuning.refinement import refine_pcmp
-from brianconv.tuning.stdb import Schedule, train_stdb
-from brianconv.tuning.stdb_network import TrainableNetwork
+from brianconv.tuning.kernels.descent import Descent, tune_kernels
+from brianconv.tuning.pcmp.refinement import refine_pcmp
+from brianconv.tuning.pcmp.search import tune_pcmp
+from brianconv.tuning.stdb.network import TrainableNetwork
+from brianconv.tuning.stdb.training import Schedule, train_stdb
 
 from .campaign import Kind, insist, untouched
 from .damage import damaged_bytes, damaged_mapping, exchange_by_link, nested, repacked, replace_by_another_kind
@@ -160,9 +160,9 @@ def check_spiking(spiking: SpikingNetwork) -> None:
     for name, by in spiking.parameters.items():
         insist(all(math.isfinite(value) for value in by.values()), f"{name} is not finite")
     for layer in spiking.graph.layers:
-        for geometry in (g for connection in layer.connections for g in connection.chain):
-            for field in dataclasses.fields(geometry):
-                value = getattr(geometry, field.name)
+        for connectivity in (g for connection in layer.connections for g in connection.chain):
+            for field in dataclasses.fields(connectivity):
+                value = getattr(connectivity, field.name)
                 insist(not isinstance(value, np.ndarray) or np.isfinite(value).all(), "weights are not finite")
 
 

@@ -16,15 +16,15 @@ from typing import Any
 from unittest import mock
 
 import brian2
+import brianconv.bench.report  # so that none of it is loaded for each case
 import numpy as np
 
-import brianconv.bench.report  # so that none of it is loaded for each case
 import brianconv.simulation.export
-import brianconv.simulation.verification
 import brianconv.tuning.auto
-import brianconv.tuning.kernels
-import brianconv.tuning.pcmp
-import brianconv.tuning.stdb
+import brianconv.tuning.kernels.descent
+import brianconv.tuning.pcmp.search
+import brianconv.tuning.stdb.training
+import brianconv.verification.comparison
 from brianconv.cli import main
 from brianconv.coding import SCHEMES
 from brianconv.recording import Recording

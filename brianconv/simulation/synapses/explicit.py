@@ -6,8 +6,8 @@ import numpy as np
 from brian2 import NeuronGroup, Synapses
 from brian2.units.fundamentalunits import Quantity
 
-from brianconv.conversion.geometry import Edges
-from brianconv.conversion.graph import Connection
+from brianconv.connectivity.base import Edges
+from brianconv.connectivity.connection import Connection
 from brianconv.simulation.synapses.targets import protect_events
 
 # memory of one stored synapse while the network is built, measured on 13.4 million synapses

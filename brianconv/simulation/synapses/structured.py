@@ -20,22 +20,14 @@ from brian2.groups.group import CodeRunner, Group
 from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions, get_unit, have_same_dimensions
 
-from brianconv.conversion.channels import Placement
-from brianconv.conversion.geometry import (
-    Convolution,
-    Dense,
-    Geometry,
-    MaxPooling,
-    OneToOne,
-    Reshape,
-    TransposedConvolution,
-)
-from brianconv.conversion.shared_kernel import OneToOneKernel, Runs, SharedKernel, share_weights
+from brianconv.connectivity import CLASSES
+from brianconv.connectivity.base import Connectivity
+from brianconv.connectivity.max_pooling import MaxPooling
+from brianconv.connectivity.shared_kernel import OneToOneKernel, Runs, SharedKernel, share_weights
 from brianconv.errors import ParameterError, ShapeError
 from brianconv.simulation.synapses.targets import CODE_OBJECTS, EVENT_INDICES
 
 MOST_TOGETHER = 4  # spikes added in one pass over their common targets
-GEOMETRIES = (Dense, Convolution, TransposedConvolution, OneToOne, Placement, MaxPooling, Reshape)
 WRITES_WEIGHT = re.compile(r"(?:^|[;\n])\s*w\s*[-+*/%]{0,2}=(?!=)")
 
 
@@ -65,8 +57,8 @@ class StructuredSynapses(Group, CodeRunner):
     Parameters
     ----------
     source, target : NeuronGroup or Subgroup
-        As many neurons as the input and output shapes of the geometry say.
-    geometry : Geometry or sequence of Geometry
+        As many neurons as the input and output shapes of the connectivity say.
+    connectivity : Connectivity or sequence of Connectivity
         `Dense`, `Convolution`, `TransposedConvolution`, `OneToOne`, average or maximum pooling; a sequence is applied
         from left to right, with trained weights in one of its members at most. Biases are not used.
     on_pre : str
@@ -92,15 +84,15 @@ class StructuredSynapses(Group, CodeRunner):
     Raises
     ------
     ShapeError
-        If the groups do not have as many neurons as the geometry.
+        If the groups do not have as many neurons as the connectivity.
     ParameterError
-        If the delay is no whole number of steps, or the geometries have no common kernel.
+        If the delay is no whole number of steps, or the connectivities have no common kernel.
 
     Examples
     --------
     >>> kernel = np.random.randn(16, 3, 5, 5)                               # as torch's Conv2d
-    >>> geometry = brianconv.Convolution(kernel, np.zeros(16), (3, 32, 32), padding=((2, 2), (2, 2)))
-    >>> synapses = brianconv.StructuredSynapses(retina, cortex, geometry, on_pre="v_post += w")
+    >>> connectivity = brianconv.Convolution(kernel, np.zeros(16), (3, 32, 32), padding=((2, 2), (2, 2)))
+    >>> synapses = brianconv.StructuredSynapses(retina, cortex, connectivity, on_pre="v_post += w")
     """
 
     add_to_magic_network = True
@@ -109,7 +101,7 @@ class StructuredSynapses(Group, CodeRunner):
         self,
         source: SpikeSource,
         target: Group,
-        geometry: Geometry | Sequence[Geometry],
+        connectivity: Connectivity | Sequence[Connectivity],
         on_pre: str = "v_post += w",
         *,
         delay: Quantity | None = None,
@@ -124,7 +116,7 @@ class StructuredSynapses(Group, CodeRunner):
     ) -> None:
         self.codeobj_class: type | None = None
         self.source, self.target = source, target
-        self.geometry = _checked_geometry(geometry)
+        self.connectivity = _checked_connectivity(connectivity)
         self.weight_unit = _checked_unit(weight_unit)
         _check_source(source)
         if WRITES_WEIGHT.search(on_pre):
@@ -133,7 +125,7 @@ class StructuredSynapses(Group, CodeRunner):
             )
         self.namespace = dict(namespace or {})
         self._check_sizes()
-        kernel = self._kernel_of(self.geometry)
+        kernel = self._kernel_of(self.connectivity)
         clock = clock or source.clock
         self._delay = delay
         self.delay_steps = _whole_steps(delay, clock)
@@ -158,26 +150,26 @@ class StructuredSynapses(Group, CodeRunner):
 
     def _check_sizes(self) -> None:
         for group, shape, side in (
-            (self.source, self.geometry[0].input_shape, "source"),
-            (self.target, self.geometry[-1].output_shape, "target"),
+            (self.source, self.connectivity[0].input_shape, "source"),
+            (self.target, self.connectivity[-1].output_shape, "target"),
         ):
             if len(group) != int(np.prod(shape)):
                 raise ShapeError(
-                    f"the {side} {group.name!r} has {len(group)} neurons, but the geometry has shape {shape}, which is "
-                    f"{int(np.prod(shape))} neurons"
+                    f"the {side} {group.name!r} has {len(group)} neurons, but the connectivity has shape "
+                    f"{shape}, which is {int(np.prod(shape))} neurons"
                 )
 
     @staticmethod
-    def _kernel_of(chain: tuple[Geometry, ...]) -> SharedKernel | OneToOneKernel:
-        gates = [geometry for geometry in chain if isinstance(geometry, MaxPooling)]
+    def _kernel_of(chain: tuple[Connectivity, ...]) -> SharedKernel | OneToOneKernel:
+        gates = [part for part in chain if isinstance(part, MaxPooling)]
         if gates and len(chain) > 1:
             raise ParameterError(
                 "maximum pooling joins two populations of its own: put one that relays the spikes behind it"
             )
         kernel = share_weights([gates[0].window] if gates else chain)
         if kernel is None:
-            kinds = ", ".join(type(geometry).__name__ for geometry in chain)
-            raise ParameterError(f"the geometries {kinds} have no common kernel; use brian2.Synapses for them")
+            kinds = ", ".join(type(connectivity).__name__ for connectivity in chain)
+            raise ParameterError(f"the connectivities {kinds} have no common kernel; use brian2.Synapses for them")
         return kernel
 
     @property
@@ -200,7 +192,7 @@ class StructuredSynapses(Group, CodeRunner):
         """Return the name of the template and the numbers that it takes."""
         if isinstance(kernel, OneToOneKernel):
             return "structured_one_to_one", self._offsets
-        if kernel.is_dense and not isinstance(self.geometry[0], MaxPooling):
+        if kernel.is_dense and not self.connectivity[0].gates:
             return "structured_dense", self._offsets
         channels, _, columns = kernel.input_shape
         constants = {
@@ -214,7 +206,7 @@ class StructuredSynapses(Group, CodeRunner):
             "output_columns": kernel.output_shape[2],
             "most_together": min(MOST_TOGETHER, channels // kernel.groups),
         }
-        template = "structured_gate" if isinstance(self.geometry[0], MaxPooling) else "structured_window"
+        template = "structured_gate" if self.connectivity[0].gates else "structured_window"
         return template, constants | self._offsets
 
     def _add_indices(self, template: str) -> None:
@@ -280,7 +272,7 @@ class StructuredSynapses(Group, CodeRunner):
     @property
     def weight(self) -> np.ndarray | Quantity:
         """The trained weights in torch's order of axes; assign an array of the same shape to change them."""
-        carrier = next((geometry for geometry in self.geometry if geometry.weighted), None)
+        carrier = next((connectivity for connectivity in self.connectivity if connectivity.weighted), None)
         if carrier is None:
             raise AttributeError(f"{self.name} has no trained weights")
         return np.asarray(carrier.weight) * self.weight_unit  # type: ignore[attr-defined]
@@ -288,7 +280,7 @@ class StructuredSynapses(Group, CodeRunner):
     @weight.setter
     def weight(self, values: np.ndarray | Quantity) -> None:
         self.variables["w"].set_value(self.kernel_values(values))
-        self.geometry = self._with_weight(values)
+        self.connectivity = self._with_weight(values)
 
     def kernel_values(self, weight: np.ndarray | Quantity) -> np.ndarray:
         """Return the values of the variable ``w`` for other weights.
@@ -308,7 +300,7 @@ class StructuredSynapses(Group, CodeRunner):
         dtype = self.variables["w"].dtype
         return self._flat(self._kernel_of(self._with_weight(weight))).astype(dtype)
 
-    def _with_weight(self, weight: np.ndarray | Quantity) -> tuple[Geometry, ...]:
+    def _with_weight(self, weight: np.ndarray | Quantity) -> tuple[Connectivity, ...]:
         present = self.weight
         if np.shape(weight) != np.shape(present):
             raise ShapeError(f"the weight of {self.name!r} has shape {np.shape(present)}, not {np.shape(weight)}")
@@ -319,8 +311,8 @@ class StructuredSynapses(Group, CodeRunner):
             raise ParameterError(f"the weight of {self.name!r} is in {unit}: got {weight!r}")
         plain = np.asarray(weight) / float(np.asarray(self.weight_unit))
         return tuple(
-            replace(geometry, weight=plain) if geometry.weighted else geometry  # type: ignore[type-var, call-arg]
-            for geometry in self.geometry
+            replace(connectivity, weight=plain) if connectivity.weighted else connectivity  # type: ignore[type-var, call-arg]
+            for connectivity in self.connectivity
         )
 
     def state(self, name: str, use_units: bool = True, level: int = 0) -> Any:
@@ -338,11 +330,11 @@ class StructuredSynapses(Group, CodeRunner):
         super().__setattr__(key, value, level=level + 1)
 
     def _full_state(self) -> dict[str, Any]:
-        return {**super()._full_state(), "_geometry": self.geometry}
+        return {**super()._full_state(), "_connectivity": self.connectivity}
 
     def _restore_from_full_state(self, state: Mapping[str, Any]) -> None:
-        self.geometry = state["_geometry"]
-        super()._restore_from_full_state({key: value for key, value in state.items() if key != "_geometry"})
+        self.connectivity = state["_connectivity"]
+        super()._restore_from_full_state({key: value for key, value in state.items() if key != "_connectivity"})
 
     def flush(self) -> None:
         """Forget spikes in flight, and what the neurons of a maximum pooling have accumulated (run-time mode).
@@ -462,12 +454,12 @@ class StructuredSynapses(Group, CodeRunner):
         return pre[passes] + constants["source_start"], window[passes] + constants["target_start"]
 
 
-def _checked_geometry(geometry: Any) -> tuple[Geometry, ...]:
-    chain = tuple(geometry) if isinstance(geometry, (list, tuple)) else (geometry,)
-    if not chain or not all(isinstance(part, GEOMETRIES) for part in chain):
-        kinds = ", ".join(kind.__name__ for kind in GEOMETRIES)
+def _checked_connectivity(connectivity: Any) -> tuple[Connectivity, ...]:
+    chain = tuple(connectivity) if isinstance(connectivity, (list, tuple)) else (connectivity,)
+    if not chain or not all(isinstance(part, Connectivity) for part in chain):
+        kinds = ", ".join(kind.__name__ for kind in CLASSES)
         found = [part if isinstance(part, type) else type(part) for part in chain]
-        raise ParameterError(f"the geometry is {found}; it is an object of {kinds}, or a list of them")
+        raise ParameterError(f"the connectivity is {found}; it is an object of {kinds}, or a list of them")
     return chain
 
 

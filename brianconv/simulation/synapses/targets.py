@@ -12,7 +12,7 @@ from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.utils.stringtools import word_substitute
 
-from brianconv.simulation.pointers import array_pointers
+from brianconv.simulation.template_helpers import array_pointers
 
 PACKAGE = "brianconv.simulation.synapses"
 EVENT_INDICES = ("_presynaptic_idx", "_postsynaptic_idx", "_kernel_idx")

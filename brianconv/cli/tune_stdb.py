@@ -1,0 +1,159 @@
+"""`brianconv tune stdb MODEL ...`: arguments, what is printed, and the files that are written.
+
+FILE holds the settings that ``brianconv run --set @FILE`` reads, the weights are beside it, and the course of the
+training is in FILE.curves.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brianconv import datasets
+from brianconv.cli.options import Trained, add_seed, load_trained, positive, run_command, steps, take_calibration, text
+from brianconv.errors import ParameterError
+from brianconv.files import write_json
+from brianconv.spiking import SpikingNetwork, convert
+from brianconv.values import shown
+
+
+def add_stdb(
+    parser: argparse.ArgumentParser,
+    add_model: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    """Add the arguments of the method.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    add_model : callable
+        Adds the arguments that name model, data and settings.
+    """
+    add_model(parser)
+    parser.add_argument("--coding", choices=("hybrid", "direct"), default="hybrid")
+    parser.add_argument("--steps", type=steps, metavar="N", help="steps an image (default: the code's; hybrid: 5)")
+    parser.add_argument("--images", type=positive, metavar="N", help="training images (default: all)")
+    parser.add_argument("--test", type=positive, default=1000, metavar="N", help="test images that are reported")
+    parser.add_argument("--epochs", type=positive, default=20, metavar="N", help="(default: 20)")
+    parser.add_argument("--batch", type=positive, default=128, metavar="N", help="images a step (default: 128)")
+    parser.add_argument("--learning-rate", type=float, default=1e-4, metavar="X", help="(default: 0.0001)")
+    parser.add_argument(
+        "--decay-every", type=positive, default=10, metavar="N", help="epochs between divisions of it by 10"
+    )
+    parser.add_argument("--shift", type=int, metavar="N", help="shift images by up to N pixels (default: the recipe's)")
+    parser.add_argument("--flip", action="store_true", default=None, help="mirror images (default: the recipe's)")
+    parser.add_argument("--no-dropout", action="store_true", help="leave out the dropout of the model")
+    parser.add_argument("--keep-leak", action="store_true", help="do not train the leaks")
+    parser.add_argument("--bf16", action="store_true", help="multiply in bfloat16, faster where the processor has it")
+    parser.add_argument(
+        "--average", type=float, default=0.0, metavar="X",
+        help="decay a batch of a moving average of the weights, which is what is kept (default: 0, the last weights)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=text, required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE"
+    )
+
+
+def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path) -> None:
+    """Convert, train and write FILE, its weights and FILE.curves.json.
+
+    Parameters
+    ----------
+    parsed : Namespace
+        With the arguments of `add_stdb`.
+    settings : mapping
+        Settings of the conversion.
+    out : Path
+    """
+    import torch
+
+    from brianconv.tuning.stdb.augmentation import augment
+    from brianconv.tuning.stdb.network import TrainableNetwork, save_trained
+    from brianconv.tuning.stdb.training import Schedule, train_stdb
+
+    _check_overwriting(parsed.weights, out)
+    schedule = Schedule(
+        epochs=parsed.epochs, batch_size=parsed.batch, learning_rate=parsed.learning_rate,
+        decay_every=parsed.decay_every, seed=parsed.seed, bf16=parsed.bf16,
+        average=parsed.average,
+    )  # fmt: skip
+    prepared = _prepared(parsed, settings)
+    training, test = prepared.training.head(parsed.images), prepared.test.head(parsed.test)
+    network = TrainableNetwork(
+        prepared.trained.model,
+        prepared.spiking,
+        parsed.steps,
+        train_leak=not parsed.keep_leak,
+        dropout=not parsed.no_dropout,
+    ).to("cuda" if torch.cuda.is_available() else "cpu")
+    print(f"{len(training)} images x {schedule.epochs} epochs, {network.n_steps} steps an image", flush=True)
+    state = out.with_name(f".{out.name}.state")
+    history = train_stdb(
+        network, training.images, training.labels, schedule,
+        augment=lambda images: augment(images, prepared.shift, prepared.flip),
+        augmentation=f"shift {prepared.shift}, flip {prepared.flip}",
+        test=(test.images, test.labels), state=state, progress=True,
+    )  # fmt: skip
+    weights = save_trained(network, out, prepared.trained.mean, prepared.trained.std)
+    about = {"method": "stdb", "model": parsed.model, "data": parsed.data, "coding": parsed.coding}
+    curves = out.with_suffix(".curves.json")
+    write_json(curves, {**about, "schedule": dataclasses.asdict(schedule), **dataclasses.asdict(history)})
+    state.unlink(missing_ok=True)
+    print(_table(network.settings()))
+    print(f"{sum(history.seconds):.0f} s; curves are in {curves}, settings in {out}, weights in {weights}:")
+    print(run_command(parsed, "--steps", str(network.n_steps), "--set", f"@{out}", weights=weights))
+
+
+def _check_overwriting(weights: str | None, out: Path) -> None:
+    """Raise ParameterError if the trained weights would replace those that are loaded."""
+    if weights and out.with_suffix("").resolve() == Path(weights).with_suffix("").resolve():
+        raise ParameterError(f"--out {str(out)!r} would replace --weights {weights!r}: choose another name")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    trained: Trained
+    spiking: SpikingNetwork
+    training: datasets.Dataset
+    test: datasets.Dataset
+    shift: int
+    flip: bool
+
+
+def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepared:
+    """Load model and data as the model was trained with them, and convert."""
+    options = dict(settings)
+    n_calibration = take_calibration(options)
+    trained = load_trained(parsed, options)
+    training = trained.prepared(datasets.load(parsed.data, "train", parsed.data_root))
+    test = trained.prepared(datasets.load(parsed.data, "test", parsed.data_root))
+    shift = trained.recipe.get("shift", 0) if parsed.shift is None else parsed.shift
+    flip = trained.recipe.get("flip", False) if parsed.flip is None else parsed.flip
+    longest = min(training.images.shape[-2:])
+    if type(shift) is not int or not 0 <= shift <= longest:
+        raise ParameterError(f"--shift {shown(shift)}: it is a number of pixels from 0 to {longest}")
+    if not isinstance(flip, bool):
+        raise ParameterError(f"flip of the recipe beside the weights is {shown(flip)}; it is true or false")
+    if (shift or flip) and training.images.ndim != 4:
+        raise ParameterError("--shift and --flip need images of shape (channels, rows, columns)")
+    if parsed.steps is not None and parsed.coding == "hybrid" and options.get("encoding") not in ("analog", "poisson"):
+        options.setdefault("window", parsed.steps)
+    add_seed(parsed, options)
+    spiking = convert(trained.model, training.images[:n_calibration], coding=parsed.coding, **options)
+    return _Prepared(trained, spiking, training, test, int(shift), bool(flip))
+
+
+def _table(settings: Mapping[str, Any]) -> str:
+    """Return threshold and leak of each layer, one a line."""
+    thresholds, leaks = settings["v_threshold"], settings["leak"]
+    names = list(dict.fromkeys([*leaks, *thresholds]))
+    width = max(len(name) for name in names)
+    lines = [f"{'':<{width}}{'v_threshold':>13}{'leak':>10}"]
+    for name in names:
+        columns = [f"{by[name]:.4g}" if name in by else "-" for by in (thresholds, leaks)]
+        lines.append(f"{name:<{width}}{columns[0]:>13}{columns[1]:>10}")
+    return "\n".join(lines)

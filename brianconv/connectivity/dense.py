@@ -1,0 +1,102 @@
+"""Dense connectivity: every neuron reaches every neuron, as in torch's Linear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from brianconv.connectivity.base import (
+    Converter,
+    Edges,
+    Shape,
+    TracedTensor,
+    Walk,
+    Weighted,
+    check_bias,
+    check_weight,
+    weight_array,
+)
+from brianconv.connectivity.fan_out import FanOut
+from brianconv.errors import ShapeError
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Weighted):
+    """Fully connected: y = weight x + bias.
+
+    Attributes
+    ----------
+    weight : array, shape (n_post, n_pre)
+    bias : array, shape (n_post,)
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight, "n_post, n_pre")
+        check_bias(self.bias, len(self.weight))
+
+    @property
+    def input_shape(self) -> Shape:
+        return (self.weight.shape[1],)
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.weight.shape[0],)
+
+    @property
+    def n_edges(self) -> int:
+        return self.weight.size
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return x @ self.weight.T + self.bias
+
+    def edges(self) -> Edges:
+        n_post, n_pre = self.weight.shape
+        i = np.tile(np.arange(n_pre, dtype=np.int32), n_post)
+        j = np.repeat(np.arange(n_post, dtype=np.int32), n_pre)
+        return i, j, self.weight.ravel()
+
+    def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Dense:
+        """Return the map between activations divided by their scales, each one number or one a neuron."""
+        post = np.broadcast_to(np.ravel(output_scale), self.output_shape)
+        pre = np.broadcast_to(np.ravel(input_scale), self.input_shape)
+        return replace(self, weight=self.weight * pre / post[:, None], bias=self.bias / post)
+
+    def _times(self, gain: np.ndarray) -> Dense:
+        return replace(self, weight=self.weight * gain[:, None])
+
+    def accepts_scale(self, scale: np.ndarray) -> bool:
+        """Return True: each weight has its own pair of neurons."""
+        return True
+
+    def on_channels(self, channels: slice, input_shape: Shape) -> Dense:
+        """Return the map for some features of its input, all others being zero."""
+        return replace(self, weight=self.weight[:, channels])
+
+    def fan_out(self) -> FanOut:
+        """Return that every neuron reaches every neuron."""
+        return FanOut.whole(self.input_shape, self.output_shape)
+
+    def torch_function(self) -> Any:
+        """Return ``functional.linear``."""
+        from torch.nn import functional
+
+        return functional.linear
+
+
+def convert_linear(walk: Walk, x: TracedTensor, weight: Any, bias: Any = None, *, path: str = "") -> Any:
+    """Convert ``functional.linear``."""
+    weight = weight_array(weight, path)
+    if x.shape != (weight.shape[1],):
+        raise ShapeError(f"expects {weight.shape[1]} input features, got an input of shape {x.shape}")
+    return x.then(Dense(weight, weight_array(bias, path, len(weight))), path)
+
+
+MODULES: dict[str, Converter] = {
+    "Linear": lambda walk, x, module, path: convert_linear(walk, x, module.weight, module.bias, path=path)
+}
+FUNCTIONS: dict[str, Converter] = {"linear": convert_linear}

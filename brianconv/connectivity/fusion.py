@@ -1,0 +1,154 @@
+"""Make neighbours in a chain of connectivities one, where that is the same map.
+
+Gains and shifts, such as those of batch normalisation, become part of weights and biases; a range of channels becomes a
+range of the next weights. What remains is a chain in which as few connectivities as possible carry weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from brianconv.connectivity.average_pooling import AveragePooling
+from brianconv.connectivity.base import Connectivity, Shape, Weighted
+from brianconv.connectivity.channel_padding import ChannelPadding
+from brianconv.connectivity.dense import Dense
+from brianconv.connectivity.one_to_one import OneToOne
+from brianconv.connectivity.reshape import Reshape
+
+Chain = tuple[Connectivity, ...]
+
+
+def fused(connectivities: Iterable[Connectivity]) -> Chain:
+    """Return a chain that is the same map, with neighbours made one."""
+    chain: Chain = ()
+    for connectivity in connectivities:
+        chain = appended(chain, connectivity)
+    return chain
+
+
+def appended(chain: Chain, following: Connectivity) -> Chain:
+    """Return a chain followed by a connectivity, which is made one with its last following if it can be."""
+    if not chain:
+        return (following,)
+    joined = _joined(chain[:-1], chain[-1], following)
+    return (*chain, following) if joined is None else joined
+
+
+def channelwise(values: np.ndarray, shape: Shape) -> bool:
+    """Return whether values, which broadcast against a layer's shape, are one number or one a channel."""
+    return np.size(values) == 1 or (values.ndim == len(shape) and all(n == 1 for n in values.shape[1:]))
+
+
+def by_channel(values: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return `channelwise` values as one number a channel, shape (channels,)."""
+    return np.broadcast_to(np.ravel(values), shape[:1])
+
+
+def _joined(head: Chain, last: Connectivity, following: Connectivity) -> Chain | None:
+    """Return head, last and following as a chain in which the last two are one, or have changed places; else None."""
+    if isinstance(last, Reshape) and isinstance(following, Reshape):
+        whole = Reshape(last.input_shape, following.output_shape)
+        return head if whole.input_shape == whole.output_shape else appended(head, whole)
+    if isinstance(following, OneToOne):
+        return _with_gain(head, last, following)
+    if isinstance(last, OneToOne):
+        return _behind_gain(head, last, following)
+    if isinstance(last, ChannelPadding):
+        return _behind_padding(head, last, following)
+    return None
+
+
+def _with_gain(head: Chain, last: Connectivity, gain: OneToOne) -> Chain | None:
+    """Join a following with the gain and shift behind it."""
+    if isinstance(last, OneToOne):
+        bias = None if last.bias is None else np.asarray(last.bias * gain.weight)
+        if gain.bias is not None:
+            bias = gain.bias if bias is None else np.asarray(bias + gain.bias)
+        return (*head, OneToOne(np.asarray(last.weight * gain.weight), gain.shape, bias))
+    if isinstance(last, Reshape):
+        if not head or not isinstance(head[-1], Dense):
+            return None
+        return appended(appended(head, _reshaped(gain, last.input_shape)), last)
+    bias = np.zeros(()) if gain.bias is None else gain.bias
+    if not channelwise(gain.weight, gain.shape) or not channelwise(bias, gain.shape):
+        return None
+    if isinstance(last, Weighted):
+        return (*head, last.followed_by(by_channel(gain.weight, gain.shape), by_channel(bias, gain.shape)))
+    if isinstance(last, AveragePooling) and _ends_in_weights(head) and _keeps(last, gain):
+        return appended(appended(head, replace(gain, shape=last.input_shape)), last)
+    if isinstance(last, ChannelPadding) and gain.bias is None:
+        weight = last.scale_back(gain.weight)
+        return (*appended(head, OneToOne(weight, last.input_shape)), last)
+    return None
+
+
+def _behind_gain(head: Chain, gain: OneToOne, following: Connectivity) -> Chain | None:
+    """Join a gain and shift with the following behind it."""
+    if isinstance(following, Reshape):
+        return (*appended(head, following), _reshaped(gain, following.output_shape))
+    if isinstance(following, Dense):
+        weight, bias = following.weight * gain.weight, following.bias
+        if gain.bias is not None:
+            bias = bias + following.weight @ np.broadcast_to(gain.bias, gain.shape)
+        return appended(head, Dense(weight, bias))
+    if not channelwise(gain.weight, gain.shape):
+        return None
+    if isinstance(following, AveragePooling) and _keeps(following, gain):
+        return (*appended(head, following), replace(gain, shape=following.output_shape))
+    if isinstance(following, Weighted) and gain.bias is None:
+        return appended(head, following.scaled(gain.weight, np.ones(())))
+    return None
+
+
+def _behind_padding(head: Chain, padding: ChannelPadding, following: Connectivity) -> Chain | None:
+    """Narrow the following behind a range of channels to that range."""
+    channels = padding.range
+    if isinstance(following, ChannelPadding):
+        return (*head, ChannelPadding(padding.input_shape, following.n_channels, following.first + padding.first))
+    if isinstance(following, AveragePooling):
+        part = following.on_channels(channels, padding.input_shape)
+        return (*appended(head, part), replace(padding, input_shape=part.output_shape))
+    if isinstance(following, Weighted):
+        narrowed = following.on_channels(channels, padding.input_shape)
+        return None if narrowed is None else appended(head, narrowed)
+    if isinstance(following, Reshape):
+        return _reshaped_padding(head, padding, following)
+    return None
+
+
+def _reshaped_padding(head: Chain, padding: ChannelPadding, reshape: Reshape) -> Chain | None:
+    """Reshape before channels are placed, if they are whole channels afterwards too."""
+    old, new = (int(np.prod(shape[1:])) for shape in (padding.input_shape, reshape.output_shape))
+    first, count = padding.first * old, padding.input_shape[0] * old
+    if first % new or count % new:
+        return None
+    inner = (count // new, *reshape.output_shape[1:])
+    if inner != padding.input_shape:
+        head = appended(head, Reshape(padding.input_shape, inner))
+    return (*head, ChannelPadding(inner, reshape.output_shape[0], first // new))
+
+
+def _reshaped(gain: OneToOne, shape: Shape) -> OneToOne:
+    """Return the same gain and shift of each neuron in another shape."""
+    weight, bias = (
+        None if values is None else values if values.size == 1 else np.broadcast_to(values, gain.shape).reshape(shape)
+        for values in (gain.weight, gain.bias)
+    )
+    assert weight is not None
+    weight, bias = (None if v is None else v.reshape(()) if v.size == 1 else v for v in (weight, bias))
+    assert weight is not None
+    return OneToOne(weight, shape, bias)
+
+
+def _keeps(pooling: AveragePooling, gain: OneToOne) -> bool:
+    """Whether a shift may stand before or behind a pooling: not if padded zeros count in the average."""
+    return gain.bias is None or (channelwise(gain.bias, gain.shape) and not np.any(pooling.padding))
+
+
+def _ends_in_weights(chain: Chain) -> bool:
+    while chain and isinstance(chain[-1], AveragePooling):
+        chain = chain[:-1]
+    return bool(chain) and isinstance(chain[-1], Weighted)

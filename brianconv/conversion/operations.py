@@ -1,0 +1,300 @@
+"""What each torch module, function and method does to a traced tensor.
+
+Every converter takes the walk through the network, the tensor, and the module or the arguments of the call. It says
+what is wrong; the walk adds where.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from brianconv.connectivity import FUNCTIONS as CONNECTIVITY_FUNCTIONS
+from brianconv.connectivity import MODULES as CONNECTIVITY_MODULES
+from brianconv.connectivity.average_pooling import AveragePooling
+from brianconv.connectivity.base import Converter, Shape, Walk, weight_array
+from brianconv.connectivity.channel_padding import ChannelPadding
+from brianconv.conversion.traced_tensor import Traced, concatenated
+from brianconv.errors import ShapeError, UnsupportedLayerError
+
+# traced sizes carry the batch as this unlikely number, so that `x.view(x.size(0), -1)` can be followed
+BATCH_SIZE = 999983
+ONE = np.ones(())
+
+
+def _with_batch(shape: Shape) -> str:
+    return f"(images, {', '.join(map(str, shape))})"
+
+
+def _batch_norm(
+    walk: Walk,
+    x: Traced,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    *,
+    path: str = "",
+) -> Traced:
+    if running_mean is None or running_var is None or training:
+        raise UnsupportedLayerError(
+            "uses the statistics of the batch (track_running_stats=False or training=True), so that its output would "
+            "depend on the other images; train it with running statistics"
+        )
+    gain = 1.0 / np.sqrt(weight_array(running_var, path) + eps)
+    if gain.shape != x.shape[:1]:
+        raise ShapeError(f"normalises {len(gain)} channels, got an input of shape {x.shape}")
+    gain = gain if weight is None else gain * weight_array(weight, path)
+    shift = weight_array(bias, path, len(gain)) - weight_array(running_mean, path) * gain
+    column = (-1, *([1] * (len(x.shape) - 1)))
+    return x.changed(gain.reshape(column), shift.reshape(column), path)
+
+
+def _relu(walk: Walk, x: Traced, inplace: bool = False, *, path: str = "") -> Traced:
+    return walk.rectified(x, path)
+
+
+def _identity(walk: Walk, x: Traced, *arguments: Any, path: str = "", **keywords: Any) -> Traced:
+    return x
+
+
+def _dropout(
+    walk: Walk, x: Traced, p: float = 0.5, training: bool = True, inplace: bool = False, *, path: str = ""
+) -> Traced:
+    if training and p:
+        raise UnsupportedLayerError(
+            "is active in evaluation too, so that the scores are random; pass training=self.training"
+        )
+    return x
+
+
+def _softmax(walk: Walk, x: Traced, dim: int | None = None, *rest: Any, path: str = "", **keywords: Any) -> Traced:
+    if (1 if dim is None else dim % (len(x.shape) + 1)) != 1:
+        raise UnsupportedLayerError(f"is taken over dim={dim}; over the classes it would be dim=1")
+    return walk.dropped(x, "softmax")
+
+
+def _flatten(walk: Walk, x: Traced, start_dim: int = 0, end_dim: int = -1, *, path: str = "") -> Traced:
+    n_axes = len(x.shape) + 1
+    start, end = start_dim % n_axes, end_dim % n_axes
+    if start < 1:
+        raise UnsupportedLayerError("must keep the axis of images and flatten the rest: use start_dim=1")
+    return x.reshaped((*x.shape[: start - 1], math.prod(x.shape[start - 1 : end]), *x.shape[end:]), path)
+
+
+def _unflatten(walk: Walk, x: Traced, dim: int, sizes: Any, *, path: str = "") -> Traced:
+    axis = dim % (len(x.shape) + 1)
+    if axis < 1:
+        raise UnsupportedLayerError("must keep the axis of images: use dim=1")
+    new, old = [int(n) for n in sizes], x.shape[axis - 1]
+    if new.count(-1) == 1:
+        new[new.index(-1)] = old // -math.prod(new)
+    if math.prod(new) != old:
+        raise ShapeError(f"cannot unflatten {old} values to {tuple(sizes)}")
+    return x.reshaped((*x.shape[: axis - 1], *new, *x.shape[axis:]), path)
+
+
+def _reshape(walk: Walk, x: Traced, *sizes: Any, path: str = "", shape: Any = None) -> Traced:
+    target = list(shape or (sizes[0] if isinstance(sizes[0], tuple | list) else sizes))
+    total = BATCH_SIZE * math.prod(x.shape)
+    if target.count(-1) == 1:
+        target[target.index(-1)] = total // -math.prod(target)
+    if math.prod(target) != total or target[0] != BATCH_SIZE:
+        raise ShapeError(f"view or reshape to {tuple(sizes)} mixes images or does not fit the input {x.shape}")
+    return x.reshaped(tuple(target[1:]), path)
+
+
+def _squeeze(walk: Walk, x: Traced, dim: int | None = None, *, path: str = "") -> Traced:
+    full = (BATCH_SIZE, *x.shape)
+    axes = range(len(full)) if dim is None else [dim % len(full)]
+    return x.reshaped(tuple(n for axis, n in enumerate(full) if axis not in axes or n != 1)[1:], path)
+
+
+def _unsqueeze(walk: Walk, x: Traced, dim: int, *, path: str = "") -> Traced:
+    axis = dim % (len(x.shape) + 2)
+    if axis < 1:
+        raise UnsupportedLayerError("must keep the axis of images in front: use dim=1 or more")
+    return x.reshaped((*x.shape[: axis - 1], 1, *x.shape[axis - 1 :]), path)
+
+
+def _size(walk: Walk, x: Traced, dim: int | None = None, *, path: str = "") -> Any:
+    full = (BATCH_SIZE, *x.shape)
+    return full if dim is None else full[dim]
+
+
+def _getattr(walk: Walk, x: Traced, name: str, *, path: str = "") -> Any:
+    if name == "shape":
+        return (BATCH_SIZE, *x.shape)
+    if name == "ndim":
+        return len(x.shape) + 1
+    raise UnsupportedLayerError(f"reads the attribute {name!r} of a tensor; supported: shape, ndim")
+
+
+def _getitem(walk: Walk, x: Traced, index: Any, *, path: str = "") -> Traced:
+    """Every k-th row and column, or the only one: what shortcuts without weights use."""
+    items = [*index, *[slice(None)] * (len(x.shape) + 1 - len(index))] if isinstance(index, tuple) else []
+    whole = [isinstance(i, slice) and i.start in (None, 0) and i.stop is None for i in items]
+    only = [isinstance(i, int) and n == 1 for i, n in zip(items[1:], x.shape, strict=False)]
+    if len(items) == 4 and all(whole) and all(i.step in (None, 1) for i in items[:2]):
+        stride = (items[2].step or 1, items[3].step or 1)
+        return x if stride == (1, 1) else x.then(AveragePooling(x.shape, (1, 1), stride), path)
+    if len(items) == len(x.shape) + 1 and all(whole[:1]) and all(a or b for a, b in zip(whole[1:], only, strict=True)):
+        return x.reshaped(tuple(n for n, gone in zip(x.shape, only, strict=True) if not gone), path)
+    raise UnsupportedLayerError(
+        f"takes the part {index} of a tensor of shape {_with_batch(x.shape)}; supported are steps along rows and "
+        "columns, such as x[:, :, ::2, ::2], and the only row or column, such as x[:, :, 0, 0]"
+    )
+
+
+def _pad(
+    walk: Walk, x: Traced, pad: Any, mode: str = "constant", value: float | None = None, *, path: str = ""
+) -> Traced:
+    pad = (pad,) * 4 if isinstance(pad, int) else tuple(pad)
+    if mode != "constant" or value or min(pad) < 0 or len(pad) > 2 * len(x.shape):
+        raise UnsupportedLayerError(f"pads by {pad} ({mode}, {value}); only zero padding of 0 or more is supported")
+    by_axis = [(int(a), int(b)) for a, b in zip(pad[::2], pad[1::2], strict=True)][::-1]
+    by_axis = [(0, 0)] * (len(x.shape) - len(by_axis)) + by_axis  # torch counts axes from the last one
+    (before, behind), *spatial = by_axis
+    if any(n for pair in spatial for n in pair):
+        x = x.then(AveragePooling(x.shape, (1, 1), (1, 1), (spatial[0], spatial[1])), path)
+    return x.then(ChannelPadding(x.shape, before + x.shape[0] + behind, before), path) if before or behind else x
+
+
+def _cat(walk: Walk, tensors: Any, dim: int = 0, *, path: str = "") -> Traced:
+    if not isinstance(tensors, list | tuple) or not all(isinstance(t, Traced) for t in tensors) or not tensors:
+        raise UnsupportedLayerError("concatenates something else than activations")
+    if dim % (len(tensors[0].shape) + 1) != 1:
+        raise UnsupportedLayerError(f"concatenates along dim={dim}; only channels or features can be: dim=1")
+    return concatenated(tensors)
+
+
+def _add(walk: Walk, a: Any, other: Any, alpha: float = 1, *, path: str = "") -> Traced:
+    if not isinstance(a, Traced):
+        return _add(walk, _times(other, alpha, path), a, path=path)
+    if isinstance(other, Traced):
+        return a.plus(_times(other, alpha, path))
+    return a.changed(ONE, alpha * _operand(a, other, path), path)
+
+
+def _sub(walk: Walk, a: Any, other: Any, alpha: float = 1, *, path: str = "") -> Traced:
+    return _add(walk, a, other, alpha=-alpha, path=path)
+
+
+def _mul(walk: Walk, a: Any, other: Any, *, path: str = "") -> Traced:
+    if isinstance(a, Traced) and isinstance(other, Traced):
+        raise UnsupportedLayerError(
+            "multiplies two activations, which has no spiking equivalent here; only products with constants have"
+        )
+    return _times(a, other, path) if isinstance(a, Traced) else _times(other, a, path)
+
+
+def _div(walk: Walk, a: Any, other: Any, *, path: str = "") -> Traced:
+    if isinstance(other, Traced):
+        raise UnsupportedLayerError("divides by an activation, which has no spiking equivalent here")
+    with np.errstate(divide="ignore"):
+        return _times(a, 1.0 / _operand(a, other, path), path)
+
+
+def _neg(walk: Walk, x: Traced, *, path: str = "") -> Traced:
+    return _times(x, -1, path)
+
+
+def _times(x: Traced, factor: Any, path: str) -> Traced:
+    if isinstance(factor, int | float) and factor == 1:
+        return x
+    return x.changed(_operand(x, factor, path), None, path)
+
+
+def _operand(x: Traced, constant: Any, path: str) -> np.ndarray:
+    """Return a constant as an array with as many axes as the tensor has without images, or none."""
+    if not isinstance(constant, int | float | np.ndarray | torch.Tensor):
+        raise UnsupportedLayerError(f"combines an activation with a {type(constant).__name__}")
+    values = weight_array(torch.as_tensor(constant), path)
+    if values.size == 1:
+        return values.reshape(())
+    missing = len(x.shape) + 1 - values.ndim
+    full = values.reshape((1,) * max(missing, 0) + values.shape)
+    fits = full.ndim == len(x.shape) + 1 and full.shape[0] == 1
+    if not fits or any(n not in (1, m) for n, m in zip(full.shape[1:], x.shape, strict=True)):
+        raise ShapeError(f"combines an activation of shape {x.shape} with a constant of shape {values.shape}")
+    return full[0]
+
+
+def _batch_norm_module(walk: Walk, x: Traced, m: nn.BatchNorm1d | nn.BatchNorm2d, path: str) -> Traced:
+    return _batch_norm(walk, x, m.running_mean, m.running_var, m.weight, m.bias, eps=m.eps, path=path)
+
+
+MODULES: dict[str, Converter] = {
+    **CONNECTIVITY_MODULES,
+    "BatchNorm1d": _batch_norm_module,
+    "BatchNorm2d": _batch_norm_module,
+    "ReLU": lambda walk, x, m, path: _relu(walk, x, path=path),
+    "Flatten": lambda walk, x, m, path: _flatten(walk, x, m.start_dim, m.end_dim, path=path),
+    "Unflatten": lambda walk, x, m, path: _unflatten(walk, x, m.dim, m.unflattened_size, path=path),
+    "ZeroPad2d": lambda walk, x, m, path: _pad(walk, x, m.padding, path=path),
+    "Softmax": lambda walk, x, m, path: _softmax(walk, x, m.dim, path=path),
+    "LogSoftmax": lambda walk, x, m, path: _softmax(walk, x, m.dim, path=path),
+    "Dropout": _identity,
+    "Dropout2d": _identity,
+    "Identity": _identity,
+}
+# functions of torch and operator, and methods of tensors, by name
+FUNCTIONS: dict[str, Converter] = {
+    **CONNECTIVITY_FUNCTIONS,
+    "batch_norm": _batch_norm,
+    "relu": _relu,
+    "relu_": _relu,
+    "softmax": _softmax,
+    "log_softmax": _softmax,
+    "flatten": _flatten,
+    "unflatten": _unflatten,
+    "reshape": _reshape,
+    "view": _reshape,
+    "squeeze": _squeeze,
+    "unsqueeze": _unsqueeze,
+    "pad": _pad,
+    "dropout": _dropout,
+    "dropout2d": _dropout,
+    "size": _size,
+    "dim": lambda walk, x, path="": len(x.shape) + 1,
+    "getattr": _getattr,
+    "getitem": _getitem,
+    "neg": _neg,
+    "cat": _cat,
+    "concat": _cat,
+    "concatenate": _cat,
+    "add": _add,
+    "add_": _add,
+    "iadd": _add,
+    "sub": _sub,
+    "sub_": _sub,
+    "isub": _sub,
+    "mul": _mul,
+    "mul_": _mul,
+    "imul": _mul,
+    "div": _div,
+    "div_": _div,
+    "truediv": _div,
+    "itruediv": _div,
+    "contiguous": _identity,
+    "clone": lambda walk, x, path="": Traced(x.branches),  # another tensor for what changes in place
+    "float": _identity,
+    "double": _identity,
+}
+# functions whose first argument need not be an activation
+COMBINING = {"cat", "concat", "concatenate", "add", "iadd", "sub", "isub", "mul", "imul", "div", "truediv", "itruediv"}
+# in-place forms, after which the operand itself has the new value
+IN_PLACE = {"relu_", "iadd", "isub", "imul", "itruediv", "add_", "sub_", "mul_", "div_"}
+# what may be computed from sizes and parameters while a network is traced
+ARITHMETIC = {
+    operator.getitem, operator.mul, operator.add, operator.sub, operator.floordiv, operator.truediv, operator.neg,
+    operator.eq, math.prod,
+}  # fmt: skip

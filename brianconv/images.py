@@ -1,0 +1,45 @@
+"""Images as users have them, as one array that fits a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from brianconv.errors import DataError, ShapeError
+
+
+def image_array(images: Any, what: str = "images") -> np.ndarray:
+    """Return images as an array; raise DataError unless they are a stack of numbers."""
+    try:
+        array = np.asarray(images)
+    except (TypeError, ValueError) as error:  # lists of different lengths
+        raise DataError(f"{what} are not an array of numbers: {error}") from error
+    if array.dtype.kind not in "biuf" or array.ndim == 0:
+        found = type(images).__name__ if array.ndim == 0 else f"an array of type {array.dtype}"
+        raise DataError(f"{what} are {found}; pass an array of real numbers with one row per image")
+    return array
+
+
+def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: str, bounded: bool = True) -> None:
+    """Raise DataError or ShapeError unless `images` is a non-empty stack of images of the right shape.
+
+    They must be finite, and lie in [0, 1] if `bounded`.
+    """
+    images = image_array(() if images is None else images, what)
+    if len(images) == 0:
+        raise DataError(f"there are no {what}: pass an array of shape (n_images, {_dimensions(input_shape)})")
+    if images.shape[1:] != input_shape:
+        raise ShapeError(f"{what} have shape {images.shape}; the network takes (n_images, {_dimensions(input_shape)})")
+    if not np.all(np.isfinite(images)):
+        raise DataError(f"{what} contain NaN or infinity")
+    low, high = float(images.min()), float(images.max())
+    if bounded and (low < 0 or high > 1):
+        raise DataError(
+            f"{what} lie in [{low:g}, {high:g}]; they must lie in [0, 1]: divide 8-bit pixels by 255, or let a network "
+            "of standardised images read them without bounds (encoding='analog', with rate and burst coding)"
+        )
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    return ", ".join(str(n) for n in shape)

@@ -1,0 +1,1 @@
+"""Training of the spiking network itself by spike-timing-dependent backpropagation (Datta et al. 2021)."""

@@ -13,6 +13,7 @@ from brianconv.connectivity import (
     Reshape,
     TransposedConvolution,
 )
+from brianconv.conversion.convert import convert
 from brianconv.errors import BrianconvError, ConversionNote
 from brianconv.positions import (
     group_index,
@@ -21,10 +22,12 @@ from brianconv.positions import (
     torch_index,
 )
 from brianconv.recording import Recording
-from brianconv.simulation.network import BrianNetwork, Settings, build_network
+from brianconv.simulation.build import build_network
+from brianconv.simulation.network import BrianNetwork
 from brianconv.simulation.run import Simulation, simulate
+from brianconv.simulation.run_settings import RunSettings
 from brianconv.simulation.synapses.structured import StructuredSynapses
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 from brianconv.verification.comparison import verify
 
 __version__ = "0.1.0"
@@ -42,7 +45,7 @@ __all__ = [
     "OneToOne",
     "Recording",
     "Reshape",
-    "Settings",
+    "RunSettings",
     "Simulation",
     "SpikingNetwork",
     "StructuredSynapses",

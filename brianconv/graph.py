@@ -104,6 +104,22 @@ class LayerGraph:
                 return layer
         raise UnknownLayerError(f"there is no layer {name!r}; the layers are {', '.join(self.names[1:])}")
 
+    def resolve(self, name: str) -> str:
+        """Return the name of a population that is named as here (``stem_conv``) or as in torch (``stem.conv``).
+
+        Raises
+        ------
+        UnknownLayerError
+            If there is none, or several were made of the torch module.
+        """
+        if isinstance(name, str) and name in self.shapes:
+            return name
+        made_of = [layer.name for layer in self.layers if name in layer.modules]
+        if len(made_of) != 1:
+            found = f"there is no layer {name!r}" if not made_of else f"{name!r} became {' and '.join(made_of)}"
+            raise UnknownLayerError(f"{found}; the layers are {', '.join(self.names)}")
+        return made_of[0]
+
     def targets(self, name: str) -> list[Layer]:
         """Return all layers that take input from a population."""
         return [layer for layer in self.layers if any(c.source == name for c in layer.connections)]
@@ -128,6 +144,15 @@ class LayerGraph:
     @property
     def n_neurons(self) -> int:
         return sum(int(np.prod(shape)) for shape in self.shapes.values())
+
+    @cached_property
+    def depth(self) -> dict[str, int]:
+        """Number of layers in front of each population; that of the input is 0."""
+        depth = {INPUT: 0}
+        for layer in self.layers:
+            own = 0 if layer.is_pooling else 1  # pooling passes spikes on at once
+            depth[layer.name] = own + max(depth[connection.source] for connection in layer.connections)
+        return depth
 
     def activations(self, images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
         """Yield the activations of every population, input included, in batches of images."""

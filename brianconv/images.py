@@ -10,15 +10,40 @@ from brianconv.errors import DataError, ShapeError
 
 
 def image_array(images: Any, what: str = "images") -> np.ndarray:
-    """Return images as an array; raise DataError unless they are a stack of numbers."""
+    """Return images as one array.
+
+    Parameters
+    ----------
+    images : array, tensor, list of either, or DataLoader
+        Of a DataLoader, and of a list of (image, label) pairs, the images.
+    what : str
+        For errors.
+
+    Raises
+    ------
+    DataError
+        If they are no stack of real numbers.
+    """
+    if type(images).__name__ == "DataLoader":
+        images = np.concatenate([_plain(batch[0] if isinstance(batch, (list, tuple)) else batch) for batch in images])
+    elif isinstance(images, (list, tuple)) and images and hasattr(images[0], "detach"):
+        images = [_plain(image) for image in images]
     try:
-        array = np.asarray(images)
+        array = np.asarray(_plain(images))
     except (TypeError, ValueError) as error:  # lists of different lengths
         raise DataError(f"{what} are not an array of numbers: {error}") from error
     if array.dtype.kind not in "biuf" or array.ndim == 0:
         found = type(images).__name__ if array.ndim == 0 else f"an array of type {array.dtype}"
-        raise DataError(f"{what} are {found}; pass an array of real numbers with one row per image")
+        raise DataError(
+            f"{what} are {found}; pass an array of real numbers with one row per image, a list of tensors, or a "
+            "DataLoader"
+        )
     return array
+
+
+def _plain(values: Any) -> Any:
+    """Return a tensor as an array, anything else as it is."""
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else values
 
 
 def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: str, bounded: bool = True) -> None:
@@ -31,6 +56,8 @@ def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: 
         raise DataError(f"there are no {what}: pass an array of shape (n_images, {_dimensions(input_shape)})")
     if images.shape[1:] != input_shape:
         raise ShapeError(f"{what} have shape {images.shape}; the network takes (n_images, {_dimensions(input_shape)})")
+    if images.size == 0:
+        raise DataError(f"{what} have shape {images.shape}, which holds no pixels")
     if not np.all(np.isfinite(images)):
         raise DataError(f"{what} contain NaN or infinity")
     low, high = float(images.min()), float(images.max())

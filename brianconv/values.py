@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from brianconv.errors import ParameterError
+
 MOST_STEPS = 10**6  # of an image
 
 
@@ -62,3 +64,9 @@ def shown(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value) if isinstance(value, (int, float, str, type(None))) else f"a {type(value).__name__}"
     return text if len(text) < 60 else f"{text[:50]}..."
+
+
+def check_choice(what: str, value: object, choices: Iterable[str], article: str = "is") -> None:
+    """Raise ParameterError unless a value is one of some names."""
+    if not isinstance(value, str) or value not in choices:
+        raise ParameterError(f"{what} {value!r} {article} unknown; choose one of {', '.join(choices)}")

@@ -19,9 +19,10 @@ from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.transposed_convolution import TransposedConvolution
+from brianconv.conversion.convert import convert, from_normalized
 from brianconv.conversion.normalization import normalize
+from brianconv.conversion.settings import convert_with_settings
 from brianconv.graph import INPUT, Layer, LayerGraph
-from brianconv.spiking import convert, from_normalized
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -37,6 +38,11 @@ def numpy_target():
     brian2.prefs.codegen.target = "numpy"
     yield
     brian2.prefs.codegen.target = before
+
+
+def convert_flat(model, images=None, *, coding="rate", **settings):
+    """Convert with settings as they are given on the command line."""
+    return convert_with_settings(model, images, coding, settings)
 
 
 def dyadic_(model: nn.Module, denominator: int = 64, seed: int = 0) -> nn.Module:

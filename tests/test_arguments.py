@@ -10,19 +10,19 @@ import brian2
 import numpy as np
 import pytest
 import torch
+from conftest import convert_flat
 from safetensors.torch import save_file
 from torch import nn
 
 from brianconv.cli import main
 from brianconv.cli.options import ELSEWHERE, read_settings
-from brianconv.conversion.normalization import normalize
+from brianconv.conversion.convert import convert, from_normalized
 from brianconv.conversion.weights import load_model, load_tensors
 from brianconv.errors import BrianconvError, DataError, ParameterError
 from brianconv.files import write_json
 from brianconv.readers import read_json
-from brianconv.simulation.network import Settings
 from brianconv.simulation.run import simulate
-from brianconv.spiking import convert, from_normalized
+from brianconv.simulation.run_settings import RunSettings
 
 MODEL = """
 from torch import nn
@@ -77,7 +77,7 @@ def test_arguments_are_refused_before_anything_is_loaded(option, message, tmp_pa
 @pytest.mark.parametrize("changes", [{"n_steps": 2**31}, {"theta": np.inf}, {"theta": np.nan}, {"theta": -np.inf}])
 def test_runs_have_limits(changes):
     with pytest.raises(ParameterError, match=r"at most 1000000|is a finite number"):
-        Settings(**({"n_steps": 10} | changes))
+        RunSettings(**({"n_steps": 10} | changes))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_runs_have_limits(changes):
 )
 def test_settings_are_of_a_kind_that_can_be_used(setting, message):
     with pytest.raises(ParameterError, match=message):
-        convert(
+        convert_flat(
             nn.Sequential(nn.Linear(2, 2)), normalization="none", input_shape=(2,), coding="rate",
             **read_settings([setting]),
         )  # fmt: skip
@@ -121,7 +121,7 @@ def test_a_setting_of_any_kind_makes_a_network_or_one_kind_of_error(coding, key)
     refused, with_it = 0, ["noise=0.5"] if key == "noise_seed" else []
     for value in VALUES:
         try:
-            spiking = convert(model, np.eye(2), coding=coding, **read_settings([f"{key}={value}", *with_it]))
+            spiking = convert_flat(model, np.eye(2), coding=coding, **read_settings([f"{key}={value}", *with_it]))
         except BrianconvError:
             refused += 1
             continue
@@ -138,12 +138,12 @@ def test_numbers_of_images_and_steps_are_whole(setting, model_file, tmp_path, ca
 def test_names_of_arguments_inside_the_package_are_no_settings():
     """Whatever the functions between the command line and the network call their arguments."""
     model = nn.Sequential(nn.Linear(2, 2))
-    inside = {name for call in (convert, from_normalized, normalize) for name in inspect.signature(call).parameters}
+    inside = {name for call in (convert, from_normalized) for name in inspect.signature(call).parameters}
     named = {"encoding", "readout", "normalization", "percentile", "per", "weight_bits", "threshold_factor", "noise"}
     named |= {"synaptic_delay", "tau_m", "refractory", "noise_seed"}
     for name in {*inside, "normalized", "scheme", "self", "given", "populations", "present"} - named:
         with pytest.raises(ParameterError, match=r"has no parameter|--set"):
-            convert(model, normalization="none", input_shape=(2,), **read_settings([f"{name}=1"]))
+            convert_flat(model, normalization="none", input_shape=(2,), **read_settings([f"{name}=1"]))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_json_has_no_numbers_that_are_none(tmp_path):
 @pytest.mark.filterwarnings("ignore::brianconv.errors.ConversionNote")  # of weights drawn at random
 def test_arguments_of_a_conversion_are_of_their_kind(arguments, message):
     with pytest.raises(BrianconvError, match=message):
-        convert(nn.Sequential(nn.Linear(2, 2)), **{"calibration_images": np.eye(2)} | arguments)
+        convert_flat(nn.Sequential(nn.Linear(2, 2)), **{"calibration_images": np.eye(2)} | arguments)
 
 
 @pytest.mark.parametrize(
@@ -306,13 +306,13 @@ def test_arguments_of_a_conversion_are_of_their_kind(arguments, message):
     ],
 )
 def test_arguments_of_a_simulation_are_of_their_kind(arguments, message):
-    spiking = convert(nn.Sequential(nn.Linear(2, 2)), normalization="none", input_shape=(2,))
+    spiking = convert_flat(nn.Sequential(nn.Linear(2, 2)), normalization="none", input_shape=(2,))
     with pytest.raises(BrianconvError, match=message):
         simulate(spiking, **{"images": np.eye(2), "n_steps": 3} | arguments)
 
 
 def test_arguments_of_changes_are_of_their_kind():
-    spiking = convert(nn.Sequential(nn.Linear(2, 2)), normalization="none", input_shape=(2,))
+    spiking = convert_flat(nn.Sequential(nn.Linear(2, 2)), normalization="none", input_shape=(2,))
     for layers in (0.5, np.array(1)):
         with pytest.raises(ParameterError, match="it is a name, or a list of names"):
             spiking.with_membrane(layers, tau_m=10)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from conftest import convert_flat
 from torch import nn
 
 from brianconv import datasets
@@ -12,7 +13,6 @@ from brianconv.cli import main
 from brianconv.cli.demo import fit
 from brianconv.errors import DataError, ParameterError
 from brianconv.simulation.run import simulate
-from brianconv.spiking import convert
 from brianconv.tuning import auto
 from brianconv.tuning.auto import tune_auto
 
@@ -50,7 +50,7 @@ def test_a_setting_gives_what_it_promises(trained, few, numpy_target, coding):
     for setting in (fixed, early, *late[:1], *late[-1:]):
         options = dict(setting.options)
         skip = options.pop("skip", 0)
-        spiking = convert(trained, training.images[-200:], coding=coding, **options)
+        spiking = convert_flat(trained, training.images[-200:], coding=coding, **options)
         run = simulate(spiking, held_out.images, setting.n_steps, delay=setting.delay, theta=setting.theta, skip=skip)
         assert run.accuracy(held_out.labels) == pytest.approx(setting.accuracy)
         assert run.steps.mean() == pytest.approx(setting.mean_steps)

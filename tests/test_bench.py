@@ -15,10 +15,10 @@ from torch import nn
 from brianconv.coding import find_scheme
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.max_pooling import MaxPooling
+from brianconv.conversion.convert import convert, from_normalized
 from brianconv.conversion.normalization import normalize
 from brianconv.errors import ParameterError, SimulationError
 from brianconv.graph import Layer, LayerGraph
-from brianconv.spiking import convert, from_normalized
 from brianconv.verification.reference import simulate_reference
 from studies.speed import report
 from studies.speed.contenders import MEMORY_FORMATS, forget_peak_memory, measure_loops, peak_memory_mb

@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from conftest import dyadic_, dyadic_images
+from conftest import convert_flat, dyadic_, dyadic_images
 from test_from_torch import assert_same_as_torch, refuse
 from torch import nn
 from torch.nn import functional
@@ -14,10 +14,9 @@ from torch.nn import functional
 from brianconv import build_network, verify
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.one_to_one import OneToOne
-from brianconv.conversion.normalization import normalize
+from brianconv.conversion.normalization import Percentile, normalize
 from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import ConversionNote, DataError, ShapeError, UnsupportedLayerError
-from brianconv.spiking import convert
 from models import hwang2021, park2020
 from models.layers import Residual
 
@@ -188,7 +187,7 @@ def test_branching_networks_equal_torch(name):
 def test_normalised_branches_share_one_scale(name, per):
     graph = extract_graph(NETWORKS[name].double(), IMAGE)
     images, others = dyadic_images(8, IMAGE), dyadic_images(4, IMAGE, seed=1)
-    normalized = normalize(graph, images, "percentile", 99.0, per)
+    normalized = normalize(graph, images, Percentile(99.0, per_channel=per == "channel"))
     before, after = next(graph.activations(others)), next(normalized.graph.activations(others))
     for layer, scale in normalized.activation_scale.items():
         np.testing.assert_allclose(after[layer] * scale, before[layer], atol=1e-9)
@@ -270,7 +269,7 @@ def test_softmax_at_the_output_is_left_out_with_a_note(last):
         expected = model.a.double()(torch.as_tensor(images)).numpy()
     np.testing.assert_allclose(graph.forward(images), expected, atol=1e-12)
     with pytest.warns(ConversionNote):
-        assert "left out" in convert(model, images).describe().splitlines()[-1]
+        assert "left out" in convert_flat(model, images).describe().splitlines()[-1]
 
 
 def test_images_as_output_keep_their_shape():
@@ -278,7 +277,7 @@ def test_images_as_output_keep_their_shape():
     graph = extract_graph(model, (3, 32, 32))
     assert graph.output.shape == (3, 32, 32) and graph.output.rectified
     assert_same_as_torch(model, (3, 32, 32))
-    spiking = convert(model, dyadic_images(2, (3, 32, 32)))
+    spiking = convert_flat(model, dyadic_images(2, (3, 32, 32)))
     assert spiking.graph.forward(dyadic_images(2, (3, 32, 32))).shape == (2, 3, 32, 32)
     assert "deconv4: 3 x 32 x 32" in spiking.describe("deconv4")
 
@@ -298,13 +297,13 @@ SPIKING = [
 @pytest.mark.parametrize("name", SPIKING)
 def test_spikes_of_branching_networks_equal_the_reference(numpy_target, name, synapses):
     images = dyadic_images(2, IMAGE)
-    spiking = convert(dyadic_(copy.deepcopy(NETWORKS[name])), images, per="channel", synaptic_delay=1)
+    spiking = convert_flat(dyadic_(copy.deepcopy(NETWORKS[name])), images, per="channel", synaptic_delay=1)
     outcome = verify(spiking, images[:1], 12, synapses=synapses)
     assert outcome.passed and outcome.n_spikes > 100, str(outcome)
 
 
 def test_two_connections_between_two_populations_have_names_of_their_own(numpy_target):
-    brian = build_network(convert(NETWORKS["two paths from one layer"], dyadic_images(2, IMAGE)))
+    brian = build_network(convert_flat(NETWORKS["two paths from one layer"], dyadic_images(2, IMAGE)))
     assert list(brian.connections) == ["input_to_a", "input_to_a_2"]
 
 

@@ -13,10 +13,10 @@ from brianconv.coding.phase import digitized, phase_weight
 from brianconv.coding.random_numbers import normal, uniform
 from brianconv.coding.reverse import last_spike_time
 from brianconv.coding.ttfs import decoded, first_spike_time
+from brianconv.conversion.convert import convert
 from brianconv.errors import ParameterError
-from brianconv.simulation.network import build_network
+from brianconv.simulation.build import build_network
 from brianconv.simulation.program import generate_sources
-from brianconv.spiking import convert
 from brianconv.verification.reference import simulate_reference
 
 CODES = sorted(SCHEMES)

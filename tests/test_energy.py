@@ -35,11 +35,11 @@ from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.reshape import Reshape
 from brianconv.connectivity.transposed_convolution import TransposedConvolution
+from brianconv.conversion.convert import convert
 from brianconv.errors import DataError, ParameterError
 from brianconv.graph import Layer, LayerGraph
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
-from brianconv.spiking import convert
 
 # Park et al. (2020), Table II: latency in steps, spikes in millions, energy on TrueNorth and on SpiNNaker
 TABLE_II = {

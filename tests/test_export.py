@@ -14,16 +14,16 @@ import pytest
 from conftest import dyadic_, dyadic_images
 from torch import nn
 
-from brianconv import Settings, simulate
+from brianconv import RunSettings, simulate
 from brianconv.coding import SCHEMES
 from brianconv.coding.scheme import Parameter
+from brianconv.conversion.convert import convert
 from brianconv.errors import OutputError, ParameterError, SimulationError
 from brianconv.simulation.cpp_project import bundle_sources
 from brianconv.simulation.export import contents_header, export_program, parameters_file
 from brianconv.simulation.export_parameters import COMPUTED, program_parameters
-from brianconv.simulation.network import parameter_values
 from brianconv.simulation.program import compile_network
-from brianconv.spiking import convert
+from brianconv.simulation.run_values import parameter_values
 
 TINY_SHAPE = (1, 2, 2)
 # other addresses, overflows and the like end the program with another status and many lines
@@ -79,7 +79,7 @@ def decides_as(done, out, expected):
 def tiny_project(tmp_path_factory):
     """A project compiled with sanitizers; 8 to 20 s."""
     project = export_program(
-        tiny_spiking(), tmp_path_factory.mktemp("tiny") / "project", Settings(30, delay=2, theta=0.25)
+        tiny_spiking(), tmp_path_factory.mktemp("tiny") / "project", RunSettings(30, delay=2, theta=0.25)
     )
     subprocess.run(["make", "-j2", *SANITIZED], cwd=project, check=True, capture_output=True)
     return project
@@ -116,7 +116,7 @@ def out(tmp_path):
 
 
 def test_exported_program_decides_as_the_simulation(small_spiking, small_images, tmp_path, numpy_target):
-    project = export_program(small_spiking, tmp_path / "project", Settings(30, delay=2, theta=0.25))
+    project = export_program(small_spiking, tmp_path / "project", RunSettings(30, delay=2, theta=0.25))
     assert {"README.md", "Makefile", "parameters.txt", "static_arrays", "classify.cpp"} <= {
         p.name for p in project.iterdir()
     }
@@ -432,7 +432,7 @@ def header(spiking, parameters, tmp_path):
 @pytest.mark.parametrize(("code", "encoding"), ALL_CODES)
 def test_ranges_of_all_codes_are_compiled_in(code, encoding, tmp_path):
     spiking = of_code(code, encoding)
-    parameters = program_parameters(spiking, Settings(spiking.default_steps), "float64")
+    parameters = program_parameters(spiking, RunSettings(spiking.default_steps), "float64")
     rows = re.findall(
         r'^    \{"(\w+)\.(\w+)", (\S+), (\S+), (true|false), "(\S+)"\}', header(spiking, parameters, tmp_path), re.M
     )
@@ -458,7 +458,7 @@ def test_ranges_of_all_codes_are_compiled_in(code, encoding, tmp_path):
 @pytest.mark.parametrize(("code", "encoding"), ALL_CODES)
 def test_nothing_that_is_compiled_in_follows_from_what_may_be_changed(code, encoding):
     spiking = of_code(code, encoding)
-    settings = Settings(spiking.default_steps)
+    settings = RunSettings(spiking.default_steps)
     parameters = program_parameters(spiking, settings, "float64")
     for parameter in parameters.changeable:
         name = parameter.name.partition(".")[2]
@@ -473,7 +473,7 @@ def test_nothing_that_is_compiled_in_follows_from_what_may_be_changed(code, enco
 def test_a_window_that_the_schedule_does_not_use_may_be_changed():
     def names(**parameters):
         spiking = tiny_spiking(coding="ttfs", v_init=0.0, **parameters)
-        found = program_parameters(spiking, Settings(60), "float64")
+        found = program_parameters(spiking, RunSettings(60), "float64")
         return {p.name.partition(".")[2] for p in found.changeable}, {name.partition(".")[2] for name in found.fixed}
 
     changeable, fixed = names()
@@ -484,7 +484,7 @@ def test_a_window_that_the_schedule_does_not_use_may_be_changed():
 
 def test_bounds_of_pixels_are_those_of_the_encoding(tmp_path):
     def pixels(**options):
-        folder = export_program(tiny_spiking(**options), tmp_path / str(len(list(tmp_path.iterdir()))), Settings(5))
+        folder = export_program(tiny_spiking(**options), tmp_path / str(len(list(tmp_path.iterdir()))), RunSettings(5))
         text = (folder / "contents.h").read_text()
         readme = (folder / "README.md").read_text()
         return tuple(map(float, re.search(r"pixel_low = (\S+), pixel_high = (\S+);", text).groups())), readme
@@ -498,13 +498,13 @@ def test_bounds_of_pixels_are_those_of_the_encoding(tmp_path):
 def test_what_a_program_would_refuse_is_not_exported(tmp_path):
     spiking = tiny_spiking(coding="hybrid", v_threshold=1.0, v_init=0.0).with_parameters(pixel_low=2.0, pixel_high=1.0)
     with pytest.raises(ParameterError, match=r"input.pixel_low is 2; it must be below input.pixel_high"):
-        export_program(spiking, tmp_path / "project", Settings(5))
+        export_program(spiking, tmp_path / "project", RunSettings(5))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_membranes_and_units_have_ranges_too():
     spiking = tiny_spiking().with_membrane(tau_m=20.0, noise=0.1, noise_seed=3).in_millivolts()
-    found = program_parameters(spiking, Settings(5), "float32")
+    found = program_parameters(spiking, RunSettings(5), "float32")
     limits = {p.name: (p.limits.low, p.limits.high, p.limits.whole) for p in found.changeable}
     assert limits["layer_1.noise_seed"] == (0, 2**31 - 1, True)
     assert limits["layer_1.noise"] == (0, np.finfo("float32").max, False)
@@ -515,7 +515,7 @@ def test_membranes_and_units_have_ranges_too():
 def test_values_are_numbers_that_a_program_can_read():
     """Brian2's program takes what does not begin with a digit for the name of a file, and goes on without the value."""
     spiking = tiny_spiking().with_membrane(noise=np.float64(0.1)).in_millivolts(v_rest=np.float64(-70.0))
-    values = parameter_values(spiking, Settings(np.int64(5), first_image=np.int64(3)), 1)
+    values = parameter_values(spiking, RunSettings(np.int64(5), first_image=np.int64(3)), 1)
     assert values["layer_1.noise"] == 0.1
     assert all(re.fullmatch(r"-?\d\S*", repr(value)) for value in values.values()), values
 
@@ -524,14 +524,14 @@ def test_values_are_numbers_that_a_program_can_read():
 def test_a_simulation_does_not_start_with_damaged_weights(damage):
     spiking, images = tiny_spiking(), tiny_images()
     program = compile_network(spiking)
-    assert len(program.run(spiking, images, Settings(5))["steps"]) == len(images)
+    assert len(program.run(spiking, images, RunSettings(5))["steps"]) == len(images)
     path = next((program.data / "static_arrays").glob("*layer_1_w"))
     whole = path.read_bytes()
     path.write_bytes({"cut": whole[:-1], "longer": whole + b"\0"}.get(damage, b""))
     if damage == "missing":
         path.unlink()
     with pytest.raises(SimulationError, match=r"weights in .* are missing or damaged; build the simulation again"):
-        program.run(spiking, images, Settings(5))
+        program.run(spiking, images, RunSettings(5))
 
 
 def test_code_of_an_unknown_version_of_brian2_is_refused(tmp_path):
@@ -544,7 +544,7 @@ def test_code_of_an_unknown_version_of_brian2_is_refused(tmp_path):
 def test_a_folder_with_files_is_not_overwritten(small_spiking, tmp_path):
     (tmp_path / "mine").write_text("")
     with pytest.raises(OutputError, match="not an empty folder"):
-        export_program(small_spiking, tmp_path, Settings(5))
+        export_program(small_spiking, tmp_path, RunSettings(5))
 
 
 def test_a_link_to_an_empty_folder_is_kept(tmp_path):
@@ -553,5 +553,5 @@ def test_a_link_to_an_empty_folder_is_kept(tmp_path):
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     for name in ("link", "dangling"):
         with pytest.raises(OutputError, match=name):
-            export_program(tiny_spiking(), tmp_path / name, Settings(5))
+            export_program(tiny_spiking(), tmp_path / name, RunSettings(5))
     assert {path.name for path in tmp_path.iterdir()} == {"empty", "link", "dangling"}

@@ -11,8 +11,8 @@ from torch import nn
 from brianconv import Recording, simulate, verify
 from brianconv.analysis.metrics import summarize, table
 from brianconv.cli import main
+from brianconv.conversion.convert import convert
 from brianconv.errors import ParameterError
-from brianconv.spiking import convert
 
 SHAPE = (2, 6, 6)
 

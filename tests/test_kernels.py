@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL_SHAPE, dyadic_images, residual_network, small_cnn
+from conftest import SMALL_SHAPE, convert_flat, dyadic_images, residual_network, small_cnn
 from torch import nn
 
 from brianconv.coding import find_scheme
+from brianconv.conversion.convert import from_normalized
 from brianconv.errors import DataError, ParameterError, ShapeError
 from brianconv.graph import INPUT
-from brianconv.spiking import convert, from_normalized
 from brianconv.tuning.kernels import descent as kernels
 from brianconv.tuning.kernels.descent import LOSSES, Descent, Truth, gradients, losses, tune_kernels
 from brianconv.tuning.kernels.first_spikes import FirstSpikeNetwork, Kernel
@@ -23,7 +23,7 @@ LAST_STEP = 19
 
 @pytest.fixture
 def spiking():
-    return convert(small_cnn(), dyadic_images(40, SMALL_SHAPE, 1), normalization="max", coding="ttfs")
+    return convert_flat(small_cnn(), dyadic_images(40, SMALL_SHAPE, 1), normalization="max", coding="ttfs")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_transmission_equals_the_simulation(network):
     tau, t_d = 3.7, -0.6
     if network == "plain":
         spiking, images = (
-            convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding="ttfs"),
+            convert_flat(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding="ttfs"),
             dyadic_images(4, SMALL_SHAPE),
         )
     else:
@@ -165,7 +165,7 @@ def test_other_codes_and_changed_neurons_are_refused(spiking, small_spiking, ima
 
 @pytest.mark.parametrize("options", [{"synaptic_delay": 3}, {"tau_m": 20}, {"noise": 0.1}, {"refractory": 2}])
 def test_layers_that_kernels_are_not_tuned_for_are_refused(images, options):
-    other = convert(small_cnn(), images, coding="ttfs", **options)
+    other = convert_flat(small_cnn(), images, coding="ttfs", **options)
     with pytest.raises(ParameterError, match="without delay, leak, rest and noise"):
         tune_kernels(other, images)
 
@@ -183,7 +183,7 @@ def test_pooled_networks_transmit_as_they_are_simulated(numpy_target):
         nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)
     )
     images = np.random.default_rng(0).random((6, 1, 10, 10))
-    spiking = convert(model, images, coding="ttfs", tau=4.0)
+    spiking = convert_flat(model, images, coding="ttfs", tau=4.0)
     kernels = {name: Kernel(torch.tensor(4.0), torch.tensor(0.0)) for name in spiking.populations}
     transmitted = FirstSpikeNetwork(spiking, "float64").transmit(torch.tensor(images), kernels)
     assert list(transmitted) == ["input", "layer_0", "layer_3"]

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from brianconv import simulate, verify
 from brianconv.coding import SCHEMES
+from brianconv.conversion.convert import convert
 from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import UnsupportedLayerError
-from brianconv.spiking import convert
 
 SHAPE = (2, 11, 9)
 POOLING_CODES = sorted(name for name, scheme in SCHEMES.items() if not scheme.no_max_pooling)

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL_SHAPE, dyadic_images, small_cnn
+from conftest import SMALL_SHAPE, convert_flat, dyadic_images, small_cnn
 from torch import nn
 
 from brianconv import plot_potentials, simulate, verify
 from brianconv.coding import SCHEMES
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
-from brianconv.spiking import convert
 
 CODES = sorted(SCHEMES)
 DELAYED = sorted(name for name, scheme in SCHEMES.items() if not scheme.no_delay)
@@ -18,7 +17,9 @@ DELAYED = sorted(name for name, scheme in SCHEMES.items() if not scheme.no_delay
 
 def network(code, **options):
     measured = {"v_threshold": 1.0} if SCHEMES[code].measured_threshold else {}
-    return convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding=code, **{**measured, **options})
+    return convert_flat(
+        small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding=code, **{**measured, **options}
+    )
 
 
 def n_steps(spiking) -> int:
@@ -32,7 +33,7 @@ def constant_drive(value, **options):
         for parameter in model.parameters():
             parameter.fill_(0.0)
         model[0].bias.fill_(value)
-    return convert(model, normalization="none", input_shape=(1,), **options)
+    return convert_flat(model, normalization="none", input_shape=(1,), **options)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -137,7 +138,7 @@ def _weights(connection) -> np.ndarray:
 def test_weights_of_a_few_bits(bits):
     model = small_cnn()
     whole, rounded = (
-        convert(model, normalization="none", input_shape=SMALL_SHAPE, weight_bits=b) for b in (None, bits)
+        convert_flat(model, normalization="none", input_shape=SMALL_SHAPE, weight_bits=b) for b in (None, bits)
     )
     most = 2 ** (bits - 1) - 1
     for name in whole.populations[1:]:
@@ -176,7 +177,7 @@ def test_membranes_that_cannot_leak_say_why():
 
 def test_values_of_layers_that_are_not_named_stay():
     images = dyadic_images(5, SMALL_SHAPE)
-    spiking = convert(small_cnn(), images, coding="direct", v_threshold={"layer_0": 0.3})
+    spiking = convert_flat(small_cnn(), images, coding="direct", v_threshold={"layer_0": 0.3})
     thresholds = spiking.parameters["v_threshold"]
     assert thresholds["layer_0"] == 0.3 and thresholds["layer_2"] not in (0.3, 1.0)
     changed = network("rate", v_init=0.4).with_parameters(v_init={"layer_0": 0.3}).parameters["v_init"]

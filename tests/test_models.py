@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from torch import fx, nn
 
 from brianconv import datasets, verify
+from brianconv.conversion.convert import convert
 from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import ParameterError
-from brianconv.spiking import convert
 from models.curves import draw, trainings
 from models.layers import Residual
 from models.train import OPTIMIZERS, WEIGHTS, find_network

@@ -9,8 +9,8 @@ from conftest import dyadic_, dyadic_images
 from torch import nn
 
 from brianconv import build_network, simulate, verify
+from brianconv.conversion.convert import convert
 from brianconv.conversion.tracing import extract_graph
-from brianconv.spiking import convert
 
 NAMES = [
     "advance", "finish", "count", "output_scores", "hold_output", "evaluate_output", "fc", "fc_spikes", "fc_potentials",

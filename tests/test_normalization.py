@@ -1,13 +1,17 @@
 """Normalisation scales activations as declared and leaves the decisions as they are."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from conftest import SMALL_SHAPE, dyadic_images, small_cnn
 from torch import nn
 
-from brianconv import ConversionNote, convert, simulate
-from brianconv.conversion.normalization import normalize
+from brianconv import ConversionNote, simulate
+from brianconv.conversion.convert import convert
+from brianconv.conversion.normalization import Maximum, Percentile, Unscaled, normalize
+from brianconv.conversion.settings import convert_with_settings
 from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import DataError, ParameterError, ShapeError
 
@@ -20,10 +24,10 @@ def graph():
     return extract_graph(small_cnn(), SMALL_SHAPE)
 
 
-@pytest.mark.parametrize("per", ["layer", "channel"])
-@pytest.mark.parametrize("method", ["max", "percentile"])
-def test_activations_are_divided_by_their_scales(graph, method, per):
-    normalized = normalize(graph, IMAGES, method, 95.0, per)
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("method", [Maximum, partial(Percentile, 95.0)])
+def test_activations_are_divided_by_their_scales(graph, method, per_channel):
+    normalized = normalize(graph, IMAGES, method(per_channel=per_channel))
     before, after = next(graph.activations(OTHERS)), next(normalized.graph.activations(OTHERS))
     for name, scale in normalized.activation_scale.items():
         np.testing.assert_allclose(after[name] * scale, before[name], atol=1e-12)
@@ -38,7 +42,7 @@ def test_the_maximum_becomes_one(graph):
 
 
 def test_a_percentile_of_100_is_the_maximum(graph):
-    largest, percentile = normalize(graph, IMAGES, "max"), normalize(graph, IMAGES, "percentile", 100.0)
+    largest, percentile = normalize(graph, IMAGES, "max"), normalize(graph, IMAGES, Percentile(100.0))
     for name, scale in largest.activation_scale.items():
         np.testing.assert_array_equal(percentile.activation_scale[name], scale)
 
@@ -68,9 +72,7 @@ def test_a_silent_layer_is_left_unscaled_with_a_warning(graph):
         (IMAGES * 255, {}, DataError, "divide 8-bit pixels by 255"),
         (IMAGES - 0.5, {}, DataError, r"\[-0.5, 0.5\]"),
         (IMAGES * np.nan, {}, DataError, "NaN"),
-        (IMAGES, {"method": "mean"}, ParameterError, "'mean' is unknown; choose one of percentile, max, none"),
-        (IMAGES, {"percentile": 0.0}, ParameterError, "above 0"),
-        (IMAGES, {"per": "pixel"}, ParameterError, "layer, channel"),
+        (IMAGES, {"normalization": "mean"}, ParameterError, "'mean' is unknown; choose one of percentile, max, none"),
     ],
 )
 def test_refusals(graph, images, options, error, message):
@@ -143,3 +145,35 @@ def test_weights_that_are_taken_as_they_are_say_what_is_lost():
     with pytest.warns(ConversionNote, match=r"60 of 60 calibration images .* normalization='none' takes weights as"):
         spiking = convert(classifier(-25.0), quarters(60), normalization="none")
     assert spiking.normalized.output_shift == 0 and "no output fires" in spiking.describe()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"percentile": 0.0}, "above 0"),
+        ({"percentile": 101}, "at most 100"),
+        ({"per": "pixel"}, "layer, channel"),
+        ({"per": "layer", "per_channel": True}, "leave one out"),
+        ({"per_channel": "yes"}, "True or False"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(ParameterError, match=message):
+        convert_with_settings(small_cnn(), IMAGES, "rate", settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "normalization"),
+    [
+        ({}, Percentile()),
+        ({"percentile": 99.0}, Percentile(99.0)),
+        ({"per": "channel"}, Percentile(per_channel=True)),
+        ({"normalization": "max", "per_channel": True}, Maximum(per_channel=True)),
+        ({"normalization": "none", "percentile": 99.0}, Unscaled()),
+    ],
+)
+def test_settings_stand_for_an_object(settings, normalization):
+    flat = convert_with_settings(small_cnn(), IMAGES, "rate", settings)
+    given = convert(small_cnn(), IMAGES, normalization=normalization)
+    assert flat.normalized.method == given.normalized.method
+    np.testing.assert_array_equal(flat.normalized.graph.forward(OTHERS), given.normalized.graph.forward(OTHERS))

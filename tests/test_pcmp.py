@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL_SHAPE, dyadic_images, residual_network, small_cnn
+from conftest import SMALL_SHAPE, convert_flat, dyadic_images, residual_network, small_cnn
 from torch import nn
 
 from brianconv.coding import find_scheme
@@ -14,11 +14,11 @@ from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.dense import Dense
 from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.connectivity.reshape import Reshape
+from brianconv.conversion.convert import from_normalized
 from brianconv.conversion.normalization import normalize
 from brianconv.errors import DataError, ParameterError, ShapeError
 from brianconv.graph import INPUT, Layer
 from brianconv.simulation.run import simulate
-from brianconv.spiking import convert, from_normalized
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.pcmp import layer_error as layerwise
 from brianconv.tuning.pcmp import search as pcmp
@@ -48,7 +48,7 @@ def brute_force(spiking, images, layer, candidates, v_init):
 def test_errors_equal_those_of_brute_force(network):
     if network == "plain":
         spiking, images = (
-            convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE),
+            convert_flat(small_cnn(), normalization="none", input_shape=SMALL_SHAPE),
             dyadic_images(4, (2, 11, 9)),
         )
     else:
@@ -149,7 +149,7 @@ def test_the_state_of_another_run_is_refused(small_spiking, small_images, tmp_pa
 
 def test_a_constant_input_wants_half_a_threshold():
     """Counts floor(a t + V) are unbiased around a t for V = 0.5, the best of the paper's candidates."""
-    spiking = convert(torch.nn.Linear(400, 2), normalization="none", input_shape=(400,))
+    spiking = convert_flat(torch.nn.Linear(400, 2), normalization="none", input_shape=(400,))
     images = np.random.default_rng(0).random((4, 400))
     found = tune_pcmp(spiking, images)
     assert found.v_init[INPUT] == pytest.approx(0.5, abs=0.01)
@@ -197,7 +197,7 @@ def test_what_cannot_be_tuned_is_refused(small_spiking, small_images, change, er
 
 
 def test_other_codes_and_changed_neurons_are_refused(small_spiking, small_images):
-    phase = convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding="phase")
+    phase = convert_flat(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding="phase")
     with pytest.raises(ParameterError, match="use coding 'rate'"):
         tune_pcmp(phase, small_images)
     with pytest.raises(ParameterError, match="changed neurons"):
@@ -206,7 +206,7 @@ def test_other_codes_and_changed_neurons_are_refused(small_spiking, small_images
 
 @pytest.mark.parametrize("options", [{"encoding": "analog"}, {"encoding": "poisson"}, {"tau_m": 20}, {"noise": 0.1}])
 def test_neurons_that_pcmp_does_not_simulate_are_refused(small_images, options):
-    other = convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, **options)
+    other = convert_flat(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, **options)
     with pytest.raises(ParameterError, match="without leak, rest and noise whose pixels are constant currents"):
         tune_pcmp(other, small_images)
 
@@ -231,7 +231,7 @@ def test_networks_with_maximum_pooling_are_tuned_around_it(v_threshold):
         nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)
     )
     images = np.random.default_rng(0).random((2, 1, 10, 10))
-    spiking = convert(model, images, v_threshold=v_threshold)
+    spiking = convert_flat(model, images, v_threshold=v_threshold)
     result = tune_pcmp(spiking, images, n_steps=N_STEPS, candidates=(0.0, 0.4), dtype="float64")
     assert list(result.v_init) == ["input", "layer_0", "layer_3", "layer_6"]
     chosen = {name: result.v_init[name] for name in ("input", "layer_0")}

@@ -8,9 +8,9 @@ from test_recording import LABELS, recording
 from brianconv import Simulation, plot_accuracy, plot_correlation, plot_potentials, plot_raster, simulate
 from brianconv.analysis import plotting
 from brianconv.coding import SCHEMES
+from brianconv.conversion.convert import convert
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.positions import position_of_torch_index
-from brianconv.spiking import convert
 from brianconv.verification.reference import simulate_reference
 
 

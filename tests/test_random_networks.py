@@ -12,9 +12,9 @@ from random_networks import SHAPE, networks
 
 from brianconv import verify
 from brianconv.connectivity.shared_kernel import share_weights
-from brianconv.conversion.normalization import normalize
+from brianconv.conversion.convert import convert
+from brianconv.conversion.normalization import Percentile, normalize
 from brianconv.conversion.tracing import extract_graph
-from brianconv.spiking import convert
 
 IMAGES = dyadic_images(3, SHAPE)
 
@@ -28,7 +28,9 @@ def test_graphs_equal_torch_before_and_after_normalisation(model, per, percentil
     np.testing.assert_allclose(graph.forward(IMAGES), expected, rtol=1e-9, atol=1e-9)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* is silent", UserWarning)
-        normalized = normalize(graph, dyadic_images(6, SHAPE, seed=1), percentile=percentile, per=per)
+        normalized = normalize(
+            graph, dyadic_images(6, SHAPE, seed=1), Percentile(percentile, per_channel=per == "channel")
+        )
     scale = normalized.activation_scale[graph.output.name]
     np.testing.assert_allclose(normalized.graph.forward(IMAGES) * scale, expected, rtol=1e-9, atol=1e-9)
     before, after = next(graph.activations(IMAGES)), next(normalized.graph.activations(IMAGES))

@@ -8,7 +8,7 @@ from torch import nn
 
 from brianconv import simulate
 from brianconv.coding.rate import expected_spike_count
-from brianconv.spiking import convert
+from brianconv.conversion.convert import convert
 
 
 def identity(n: int) -> nn.Module:

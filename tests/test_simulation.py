@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-import brianconv
 from brianconv import Simulation, build_network, simulate, verify
+from brianconv.connectivity.base import channels_last
+from brianconv.conversion.convert import convert, from_normalized
 from brianconv.decisions import early_decisions
 from brianconv.errors import (
     CompilerError,
@@ -29,8 +30,8 @@ from brianconv.errors import (
     SimulationError,
     UnknownLayerError,
 )
+from brianconv.graph import NormalizedNetwork
 from brianconv.simulation import memory, program
-from brianconv.spiking import convert
 from brianconv.verification.reference import simulate_reference
 
 N_STEPS = 24
@@ -56,7 +57,7 @@ def test_both_modes_equal_the_reference(small_spiking, small_images, delay):
 
 
 def convert_again(spiking, **options):
-    return brianconv.spiking.from_normalized(spiking.normalized, spiking.scheme, v_init=0.25, **options)
+    return from_normalized(spiking.normalized, spiking.scheme, v_init=0.25, **options)
 
 
 def counts(reference) -> np.ndarray:
@@ -146,7 +147,7 @@ def test_synaptic_operations_are_spikes_times_fan_out(numpy_target, small_spikin
     connection = small_spiking.graph.outgoing("input")[0]
     kernel_uses = np.zeros(np.prod(SMALL_SHAPE))
     i, _, _ = connection.edges()
-    np.add.at(kernel_uses, brianconv.conversion.connectivity.channels_last(SMALL_SHAPE)[i], 1)
+    np.add.at(kernel_uses, channels_last(SMALL_SHAPE)[i], 1)
     assert recording.synaptic_operations[:, 0].sum() == kernel_uses[fired.torch_index].sum()
     assert recording.synaptic_operations[:, -1].sum() == 0, "the output has no synapses"
 
@@ -161,8 +162,8 @@ def test_a_compiled_program_serves_other_images_weights_and_parameters(small_spi
         a, b = (s.run(others, 10, v_init=v_init, delay=2, skip=1) for s in (same, runtime))
         np.testing.assert_array_equal(a.scores, b.scores)
     halved = small_spiking.graph.map_connections(lambda _, c: c.scaled(np.ones(()), np.array(2.0)))
-    changed = brianconv.spiking.from_normalized(
-        brianconv.spiking.NormalizedNetwork(halved, small_spiking.normalized.activation_scale, "none", halved),
+    changed = from_normalized(
+        NormalizedNetwork(halved, small_spiking.normalized.activation_scale, "none", halved),
         small_spiking.scheme,
     )
     assert simulate(changed, others, 10, mode="standalone").spike_counts.sum() < a.spike_counts.sum()
@@ -387,7 +388,7 @@ def test_describe_prints_every_layer_in_order(small_spiking):
         (lambda s, x: simulate(s, x, 5, v_init=2.0), ParameterError, r"v_init of 'input' is 2; it must lie in"),
         (lambda s, x: simulate(s, x, 5, beta=2.0), ParameterError, "no parameter 'beta'"),
         (lambda s, x: s.with_parameters(v_init=[0.1]), ParameterError, "1 values for 6 populations"),
-        (lambda s, x: s.with_parameters(v_init={"fc": 0.1}), ParameterError, "'fc'"),
+        (lambda s, x: s.with_parameters(v_init={"fc": 0.1}), UnknownLayerError, "'fc'"),
         (lambda s, x: s.with_parameters(v_init="much"), ParameterError, "a number is needed"),
         (lambda s, x: s.change_neurons(threshhold="v > 1"), ParameterError, "no 'threshhold'"),
         (lambda s, x: convert_again(s, synaptic_delay=-1), ParameterError, "0 or more"),

@@ -12,9 +12,9 @@ from conftest import dyadic_, dyadic_images
 from test_readers import damaged
 from torch import nn
 
+from brianconv.conversion.convert import convert
 from brianconv.datasets.dataset import Dataset
 from brianconv.errors import ParameterError
-from brianconv.spiking import convert
 from brianconv.tuning.auto import tune_auto
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.kernels.descent import Descent, tune_kernels

@@ -14,9 +14,9 @@ from torch.nn import functional
 from brianconv import cli, datasets
 from brianconv.cli.tune_stdb import add_stdb, run_stdb
 from brianconv.coding.hybrid import spike_step
+from brianconv.conversion.convert import convert
 from brianconv.errors import DataError, ParameterError, UnsupportedLayerError
 from brianconv.simulation.run import simulate
-from brianconv.spiking import convert
 from brianconv.tuning.stdb.input import encode, spike_steps
 from brianconv.tuning.stdb.network import TrainableNetwork
 from brianconv.tuning.stdb.neurons import CrossingTime, LeakySpikes, Surrogate, crossing_gradient, hybrid_cross_entropy

@@ -4,14 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from conftest import SMALL_SHAPE, dyadic_images, small_cnn
+from conftest import SMALL_SHAPE, convert_flat, dyadic_images, small_cnn
 from toy_code import SCHEME
 
 from brianconv import simulate
 from brianconv.analysis.energy import operation_counts
 from brianconv.cli import main
 from brianconv.coding import SCHEMES
-from brianconv.spiking import convert
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def toy(monkeypatch):
 
 
 def test_a_toy_code_runs_in_both_modes_with_the_same_spikes(toy):
-    spiking = convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding="toy", tau_m=1000.0)
+    spiking = convert_flat(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding="toy", tau_m=1000.0)
     images = dyadic_images(3, SMALL_SHAPE)
     runs = [simulate(spiking, images, mode=mode) for mode in ("runtime", "standalone")]
     np.testing.assert_array_equal(runs[0].spike_counts, runs[1].spike_counts)
@@ -31,7 +30,7 @@ def test_a_toy_code_runs_in_both_modes_with_the_same_spikes(toy):
 
 
 def test_a_toy_code_follows_the_network(toy, numpy_target):
-    spiking = convert(small_cnn(), dyadic_images(30, SMALL_SHAPE), coding="toy")
+    spiking = convert_flat(small_cnn(), dyadic_images(30, SMALL_SHAPE), coding="toy")
     recording = simulate(spiking, dyadic_images(4, SMALL_SHAPE), 200)
     ann, snn = recording.ann_scores, recording.scores[:, -1] / 200
     assert np.corrcoef(ann.ravel(), snn.ravel())[0, 1] > 0.95

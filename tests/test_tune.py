@@ -37,7 +37,7 @@ def test_pcmp_writes_settings_that_run_takes(model_file, tmp_path, capsys, numpy
     curves = json.loads((tmp_path / "tuned.curves.json").read_text())
     assert {name: len(errors) for name, errors in curves["errors"].items()} == dict.fromkeys(settings["v_init"], 51)
     assert curves["method"] == "pcmp" and curves["data"] == "digits" and curves["n_images"] == 5
-    assert {path.name for path in tmp_path.iterdir()} == {"mlp.py", "tuned.json", "tuned.curves.json"}
+    assert {path.name for path in tmp_path.glob("[!_]*")} == {"mlp.py", "tuned.json", "tuned.curves.json"}
     printed = capsys.readouterr().out
     assert "51 candidates" in printed and "layer_1" in printed and f"--coding rate --set @{out}" in printed
 
@@ -143,4 +143,4 @@ def test_refinement_lowers_the_error_of_the_output(model_file, tmp_path, capsys)
     curves = json.loads((tmp_path / "tuned.curves.json").read_text())
     assert errors[0] == pytest.approx(min(curves["errors"]["layer_3"]), rel=1e-3)
     assert min(errors) <= min(errors[:7]) and len(errors) > 7
-    assert {path.name for path in tmp_path.iterdir()} == {"mlp.py", "tuned.json", "tuned.curves.json"}
+    assert {path.name for path in tmp_path.glob("[!_]*")} == {"mlp.py", "tuned.json", "tuned.curves.json"}

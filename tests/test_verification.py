@@ -9,8 +9,8 @@ from test_max_pooling import pooling_network
 
 from brianconv import verify
 from brianconv.coding import SCHEMES
+from brianconv.conversion.convert import convert
 from brianconv.errors import ParameterError
-from brianconv.spiking import convert
 from brianconv.verification import comparison as verification
 
 CODES = sorted(SCHEMES)

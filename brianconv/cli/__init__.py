@@ -35,11 +35,13 @@ from brianconv.cli.options import (
 )
 from brianconv.cli.tune import add_methods, check_out, run_auto, run_method
 from brianconv.cli.tune_stdb import run_stdb
-from brianconv.coding import SCHEMES, describe_code
+from brianconv.coding import SCHEMES
+from brianconv.coding.description import describe_code
+from brianconv.conversion.settings import convert_with_settings
 from brianconv.errors import BrianconvError
 from brianconv.files import writable_folder, write_json
 from brianconv.recording import Recording
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 
 DIFFERENT = 1
 MODES = ("runtime", "standalone")
@@ -351,7 +353,7 @@ def _converted(parsed: argparse.Namespace) -> _Converted:
     calibration = trained.prepared(load_training_images(parsed, take_calibration(settings)))
     skip = take_whole(settings, "skip", 0, 0)
     add_seed(parsed, settings)
-    spiking = convert(trained.model, calibration.images, coding=parsed.coding, **settings)
+    spiking = convert_with_settings(trained.model, calibration.images, parsed.coding, settings)
     return _Converted(spiking, trained, parsed.steps or spiking.default_steps, skip, time.perf_counter() - start)
 
 

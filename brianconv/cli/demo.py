@@ -12,11 +12,12 @@ from torch.nn import functional
 from brianconv import datasets
 from brianconv.analysis import plotting
 from brianconv.analysis.metrics import summarize, table
+from brianconv.conversion.convert import convert
 from brianconv.files import writable_folder, write_atomically, write_json
 from brianconv.positions import position_of_torch_index
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 
 SEED = 0
 EPOCHS = 30

@@ -120,7 +120,7 @@ def run_method(
     images : array, shape (n_images, channels, rows, columns)
         Training images.
     settings : mapping
-        Settings of the conversion, which are written together with the tuned ones.
+        RunSettings of the conversion, which are written together with the tuned ones.
     out : Path
     """
     start, state = time.perf_counter(), out.with_name(f".{out.name}.state.json")
@@ -187,7 +187,7 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     parsed : Namespace
         With the arguments of `add_methods`.
     settings : mapping
-        Settings of conversion and code that are not searched.
+        RunSettings of conversion and code that are not searched.
     out : Path
     """
     from brianconv.tuning.auto import combinations, tune_auto

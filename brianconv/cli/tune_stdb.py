@@ -15,9 +15,10 @@ from typing import Any
 
 from brianconv import datasets
 from brianconv.cli.options import Trained, add_seed, load_trained, positive, run_command, steps, take_calibration, text
+from brianconv.conversion.settings import convert_with_settings
 from brianconv.errors import ParameterError
 from brianconv.files import write_json
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 from brianconv.values import shown
 
 
@@ -66,7 +67,7 @@ def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     parsed : Namespace
         With the arguments of `add_stdb`.
     settings : mapping
-        Settings of the conversion.
+        RunSettings of the conversion.
     out : Path
     """
     import torch
@@ -143,7 +144,7 @@ def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepa
     if parsed.steps is not None and parsed.coding == "hybrid" and options.get("encoding") not in ("analog", "poisson"):
         options.setdefault("window", parsed.steps)
     add_seed(parsed, options)
-    spiking = convert(trained.model, training.images[:n_calibration], coding=parsed.coding, **options)
+    spiking = convert_with_settings(trained.model, training.images[:n_calibration], parsed.coding, options)
     return _Prepared(trained, spiking, training, test, int(shift), bool(flip))
 
 

@@ -5,12 +5,30 @@ What the input sends are multiplications rather than spikes.
 Source: Rueckauer et al. (2017), Front. Neurosci. 11:682; Kim et al. (2018), section 4.5, on what it costs.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from brianconv.coding import rate
+from brianconv.coding.scheme import Coding, PerLayer
 
 SCHEME = replace(
     rate.SCHEME.with_encoding("analog"),
     name="analog",
     source="Rueckauer et al. (2017), doi:10.3389/fnins.2017.00682",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analog(Coding):
+    """Rate coding with analog input (Rueckauer et al., 2017).
+
+    Attributes
+    ----------
+    v_init : number, sequence or mapping
+        Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
+    v_threshold : number, sequence or mapping
+        Firing threshold, in normalised activations.
+    """
+
+    scheme = SCHEME
+    v_init: PerLayer = None
+    v_threshold: PerLayer = None

@@ -9,12 +9,13 @@ networks", DAC 2019, as compared with in Park et al. (2020), section II B and Ta
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from brianconv.coding.encodings import ANALOG, PHASE, POISSON
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
-from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
+from brianconv.coding.scheme import Coding, CodingScheme, InputEncoding, NeuronModel, Parameter, PerLayer
 
 BURSTING = NeuronModel(
     name="bursting",
@@ -84,3 +85,32 @@ SCHEME = CodingScheme(
     other_encodings=(PHASE, ANALOG, POISSON),
     source="Park et al. (2020), arXiv:2003.11741, section II B",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burst(Coding):
+    """Burst coding (Park et al., 2019).
+
+    Attributes
+    ----------
+    beta : float
+        Factor of the burst function; Park et al. (2019): 2.
+    v_threshold : number, sequence or mapping
+        Threshold of a single spike, in normalised activations.
+    v_init : number, sequence or mapping
+        Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
+    encoding : {"burst", "phase", "analog", "poisson"}
+        Input encoding, the scheme's own by default.
+    n_phases : int
+        Number of phases K of a period (Kim et al., 2018, Eq. 6), of phase-coded input.
+    seed : int
+        Of the random numbers of Poisson input.
+    """
+
+    scheme = SCHEME
+    beta: float | None = None
+    v_threshold: PerLayer = None
+    v_init: PerLayer = None
+    encoding: str | None = None
+    n_phases: int | None = None
+    seed: int | None = None

@@ -9,12 +9,14 @@ Source: Datta et al. (2021), arXiv:2107.12374, Eqs. 2 to 11 and section V-A.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from brianconv.coding.encodings import ANALOG, SIGNED_POISSON
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL, POTENTIAL_AND_TIME
-from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
+from brianconv.coding.scheme import Coding, CodingScheme, InputEncoding, NeuronModel, Parameter, PerLayer
+from brianconv.coding.times import Time
 
 LEAKY = NeuronModel(
     name="leaky_limited",
@@ -73,7 +75,7 @@ SINGLE_SPIKE_PIXEL = NeuronModel(
     source="Datta et al. (2021), section V-B: temporal coding solely, Eq. 4 without the analog step",
 )
 ENCODING_PARAMETERS = {
-    "window": Parameter(5, 2, 10_000, "steps T within which every pixel fires", "Eq. 4", whole=True),
+    "window": Parameter(5, 2, 10_000, "steps T within which every pixel fires", "Eq. 4", whole=True, is_time=True),
     "pixel_low": Parameter(
         0.0, -1e6, 1e6, "lowest pixel value, I_min; of the calibration images unless given", "Eq. 4"
     ),
@@ -151,3 +153,45 @@ SCHEME = CodingScheme(
     measured_threshold=0.4,
     source="Datta et al. (2021), arXiv:2107.12374",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hybrid(Coding):
+    """Single-spike hybrid coding (Datta et al., 2021).
+
+    Attributes
+    ----------
+    v_threshold : number, sequence or mapping
+        Threshold of a layer; measured in the spiking network unless given.
+    leak : number, sequence or mapping
+        Share of the potential that is left after a step (Datta et al., 2021, Eq. 6, lambda).
+    spike_limit : float
+        Most spikes of a hidden neuron (Datta et al., 2021, Eq. 8).
+    v_init : number, sequence or mapping
+        Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
+    window : int or Quantity
+        Time T within which every pixel fires (Datta et al., 2021, Eq. 4).
+    pixel_low, pixel_high : float
+        Range of pixels; of the calibration images unless given.
+    threshold_factor : float
+        By which measured thresholds are multiplied.
+    encoding : {"hybrid", "analog", "single_spike", "poisson"}
+        Input encoding, the scheme's own by default.
+    readout : {"potential_and_time", "accumulated_potential"}
+        Readout, the scheme's own by default.
+    seed : int
+        Of the random numbers of Poisson input.
+    """
+
+    scheme = SCHEME
+    v_threshold: PerLayer = None
+    leak: PerLayer = None
+    spike_limit: float | None = None
+    v_init: PerLayer = None
+    window: Time | None = None
+    pixel_low: float | None = None
+    pixel_high: float | None = None
+    threshold_factor: float | None = None
+    encoding: str | None = None
+    readout: str | None = None
+    seed: int | None = None

@@ -5,11 +5,24 @@ Each changes the equations of a neuron model, where a reader sees it.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from brian2 import Quantity, get_dimensions, second
 
 from brianconv.coding.scheme import NeuronModel
+from brianconv.coding.times import (
+    PER_ROOT_TIME,
+    Time,
+    in_steps,
+    in_whole_steps,
+    is_number,
+    is_quantity,
+    is_time,
+    per_root_step,
+)
 from brianconv.errors import ParameterError
 
 DERIVATIVE = re.compile(r"^([ \t]*)dv/dt\s*=\s*(.+?)\s*:\s*(\w+)[ \t]*$", re.MULTILINE)
@@ -25,51 +38,79 @@ image_index                   : integer (linked)
 LONGEST_REST = 10**6
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
 @dataclass(frozen=True)
 class Membrane:
     """Properties of the membranes of a population.
 
     Attributes
     ----------
-    tau_m : float or None
-        Time constant of the leak, in steps (milliseconds at the default dt of 1 ms); None for no leak.
-    refractory : int
-        Refractory period in steps, as Brian2 counts it: intervals between spikes last at least so many steps, so that
-        0 and 1 change nothing.
-    noise : float
-        Standard deviation of the normally distributed charge of every step, in normalised activations.
+    tau_m : Quantity, float or None
+        Time constant of the leak, such as ``20*ms``, or in steps; None for no leak.
+    refractory : Quantity or int
+        Refractory period, such as ``2*ms``, or in steps, as Brian2 counts it: intervals between spikes last at least
+        so long, so that 0 and 1 step change nothing.
+    noise : Quantity or float
+        Standard deviation of normally distributed charge, in normalised activations per square root of time, such as
+        ``0.1*ms**-0.5``; a plain number is the standard deviation of each step's charge.
     noise_seed : int
+        The same seed draws the same noise.
     """
 
-    tau_m: float | None = None
-    refractory: int = 0
-    noise: float = 0.0
+    tau_m: Time | None = None
+    refractory: Time = 0
+    noise: Any = 0.0
     noise_seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.tau_m is not None and not (_is_number(self.tau_m) and self.tau_m > 0):
+        if self.tau_m is not None and not ((is_number(self.tau_m) or is_time(self.tau_m)) and self.tau_m > 0):
             raise ParameterError(
-                f"tau_m is {self.tau_m!r}; a time constant is one number of steps above 0, None for no leak (for some "
-                "layers only: with_membrane)"
+                f"tau_m is {self.tau_m!r}; a time constant is a time such as 20*ms or one number of steps, above 0, or "
+                "None for no leak (for some layers only: with_membrane)"
             )
-        if not isinstance(self.refractory, int) or not 0 <= self.refractory <= LONGEST_REST:
+        if not is_time(self.refractory) and (
+            not isinstance(self.refractory, int) or not 0 <= self.refractory <= LONGEST_REST
+        ):
             raise ParameterError(
-                f"refractory is {self.refractory!r}; it is a number of steps, 0 or more, up to {LONGEST_REST}"
+                f"refractory is {self.refractory!r}; it is a time such as 2*ms or a number of steps, 0 or more, up to "
+                f"{LONGEST_REST}"
             )
-        if not (_is_number(self.noise) and self.noise >= 0):
+        if is_time(self.refractory) and not self.refractory >= 0 * second:
+            raise ParameterError(f"refractory is {self.refractory}; a refractory period is not negative")
+        if not is_number(self.noise) and (not is_quantity(self.noise) or get_dimensions(self.noise) != PER_ROOT_TIME):
+            raise ParameterError(
+                f"noise is {self.noise!r}; a standard deviation is a finite number, 0 or more, or a quantity such as "
+                "0.1*ms**-0.5"
+            )
+        if np.asarray(self.noise) < 0:
             raise ParameterError(f"noise is {self.noise!r}; a standard deviation is a finite number, 0 or more")
         if not isinstance(self.noise_seed, int) or not 0 <= self.noise_seed < 2**31:
             raise ParameterError(f"noise_seed is {self.noise_seed!r}; it is a whole number from 0 to 2^31 - 1")
 
+    def in_steps(self, dt: Quantity) -> Membrane:
+        """Return the same membrane with times in steps of a length.
+
+        Raises
+        ------
+        ParameterError
+            If the refractory period is no whole number of steps.
+        """
+        return replace(
+            self,
+            tau_m=None if self.tau_m is None else in_steps(self.tau_m, dt, "tau_m"),
+            refractory=in_whole_steps(self.refractory, dt, "refractory"),
+            noise=per_root_step(self.noise, dt, "noise"),
+        )
+
     @property
-    def shared_values(self) -> dict[str, float]:
+    def is_noisy(self) -> bool:
+        """Whether there is any noise."""
+        return bool(np.asarray(self.noise) > 0)
+
+    @property
+    def shared_values(self) -> dict[str, Any]:
         """Values of the variables that the changed equations have."""
-        values = {"noise": self.noise, "noise_seed": float(self.noise_seed)} if self.noise else {}
-        return values if self.tau_m is None else {**values, "tau_m": float(self.tau_m)}
+        values: dict[str, Any] = {"noise": self.noise, "noise_seed": float(self.noise_seed)} if self.is_noisy else {}
+        return values if self.tau_m is None else {**values, "tau_m": self.tau_m}
 
 
 def with_membrane(model: NeuronModel, membrane: Membrane) -> NeuronModel:
@@ -80,9 +121,10 @@ def with_membrane(model: NeuronModel, membrane: Membrane) -> NeuronModel:
     ParameterError
         If the model has no potential that can leak, or leaks already.
     """
-    if membrane.refractory:
-        model = replace(model, refractory=f"{membrane.refractory} * dt")
-    if membrane.tau_m is None and not membrane.noise:
+    if np.asarray(membrane.refractory) > 0:
+        refractory = membrane.refractory
+        model = replace(model, refractory=repr(refractory) if is_time(refractory) else f"{refractory} * dt")
+    if membrane.tau_m is None and not membrane.is_noisy:
         return model
     if membrane.tau_m is not None and re.search(r"\bleak\b", model.equations):
         raise ParameterError(
@@ -92,13 +134,13 @@ def with_membrane(model: NeuronModel, membrane: Membrane) -> NeuronModel:
     if not DERIVATIVE.search(equations):
         raise ParameterError(f"neurons of model {model.name!r} have no membrane (no dv/dt) that could leak or be noisy")
     leak = " - v / (tau_m * dt)" if membrane.tau_m is not None else ""
-    noise = " + noise * fluctuation / dt" if membrane.noise else ""
+    noise = " + noise * fluctuation / dt" if membrane.is_noisy else ""
     equations = DERIVATIVE.sub(rf"\1dv/dt = \2{leak}{noise} : \3", equations).replace("dv/dt = 0 / dt ", "dv/dt = ")
     equations = re.sub(r"dv/dt = \+ ", "dv/dt = ", equations)
     parts = [equations.rstrip()]
     if membrane.tau_m is not None:
         parts.append("tau_m                         : 1 (shared, constant)")
-    if membrane.noise:
+    if membrane.is_noisy:
         parts.append(NOISE_EQUATIONS.strip())
         if not re.search(r"^\s*step\s*:", equations, re.MULTILINE):
             parts.append("step                          : integer (linked)")

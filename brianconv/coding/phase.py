@@ -8,12 +8,13 @@ Source: Kim et al. (2018), Neurocomputing 311:373-386, Eqs. 6 to 17.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from brianconv.coding.encodings import DIGITS, N_PHASES, OMEGA, ROUNDED_PIXEL
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
-from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
+from brianconv.coding.scheme import Coding, CodingScheme, InputEncoding, NeuronModel, Parameter, PerLayer
 
 WEIGHTED_SPIKES = NeuronModel(
     name="weighted_spikes",
@@ -84,3 +85,20 @@ SCHEME = CodingScheme(
     score_of_one=score_of_one,
     source="Kim et al. (2018), doi:10.1016/j.neucom.2018.05.087",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase(Coding):
+    """Phase coding, or weighted spikes (Kim et al., 2018).
+
+    Attributes
+    ----------
+    n_phases : int
+        Number of phases K of a period (Kim et al., 2018, Eq. 6).
+    v_init : number, sequence or mapping
+        Pre-charged membrane potential, in normalised activations, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
+    """
+
+    scheme = SCHEME
+    n_phases: int | None = None
+    v_init: PerLayer = None

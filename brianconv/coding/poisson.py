@@ -5,9 +5,10 @@ The spikes depend on seed, image, step and pixel only, so that a run can be repe
 Source: Diehl et al. (2015), IJCNN; Kim et al. (2018), section 3.3: the rate code they compare with.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from brianconv.coding import rate
+from brianconv.coding.scheme import Coding, PerLayer
 
 SCHEME = replace(
     rate.SCHEME.with_encoding("poisson"),
@@ -15,3 +16,23 @@ SCHEME = replace(
     default_steps=200,
     source="Diehl et al. (2015), doi:10.1109/IJCNN.2015.7280696; Kim et al. (2018), SNN-RC",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poisson(Coding):
+    """Rate coding with Poisson input (Diehl et al., 2015).
+
+    Attributes
+    ----------
+    v_init : number, sequence or mapping
+        Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
+    v_threshold : number, sequence or mapping
+        Firing threshold, in normalised activations.
+    seed : int
+        Of the random numbers of Poisson input.
+    """
+
+    scheme = SCHEME
+    v_init: PerLayer = None
+    v_threshold: PerLayer = None
+    seed: int | None = None

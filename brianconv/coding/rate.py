@@ -8,13 +8,14 @@ Front. Neurosci. 11:682.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from brianconv.coding.encodings import ANALOG, CURRENT, PHASE, POISSON
 from brianconv.coding.neuron_models import INTEGRATE_AND_FIRE
 from brianconv.coding.readouts import SPIKE_COUNT
-from brianconv.coding.scheme import TOLERANCE, CodingScheme, Parameter
+from brianconv.coding.scheme import TOLERANCE, Coding, CodingScheme, Parameter, PerLayer
 
 PARAMETERS = {
     "v_init": Parameter(
@@ -73,3 +74,29 @@ SCHEME = CodingScheme(
     expected_spike_count=expected_spike_count,
     other_encodings=(ANALOG, POISSON, PHASE),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate(Coding):
+    """Rate coding (Hwang et al., 2021).
+
+    Attributes
+    ----------
+    v_init : number, sequence or mapping
+        Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
+    v_threshold : number, sequence or mapping
+        Firing threshold, in normalised activations.
+    encoding : {"current", "analog", "poisson", "phase"}
+        Input encoding, the scheme's own by default.
+    n_phases : int
+        Number of phases K of a period (Kim et al., 2018, Eq. 6), of phase-coded input.
+    seed : int
+        Of the random numbers of Poisson input.
+    """
+
+    scheme = SCHEME
+    v_init: PerLayer = None
+    v_threshold: PerLayer = None
+    encoding: str | None = None
+    n_phases: int | None = None
+    seed: int | None = None

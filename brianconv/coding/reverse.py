@@ -11,11 +11,13 @@ among the spikes.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
-from brianconv.coding.scheme import CodingScheme, InputEncoding, NeuronModel, Parameter
+from brianconv.coding.scheme import Coding, CodingScheme, InputEncoding, NeuronModel, Parameter, PerLayer
+from brianconv.coding.times import Time
 
 LAST_CHANCE = NeuronModel(
     name="last_chance",
@@ -48,8 +50,8 @@ PIXEL_AS_POTENTIAL = InputEncoding(
     source="as in time-to-first-spike coding, the input fires in the first window",
 )
 PARAMETERS = {
-    "window": Parameter(20, 2, 10_000, "steps T in which a layer fires", "", whole=True),
-    "tau": Parameter(6.0, 1e-3, 1e6, "time constant of the growing threshold, in steps", "", True),
+    "window": Parameter(20, 2, 10_000, "steps T in which a layer fires", "", whole=True, is_time=True),
+    "tau": Parameter(6.0, 1e-3, 1e6, "time constant of the growing threshold, in steps", "", True, is_time=True),
     "theta_0": Parameter(1.0, 1e-6, 1e6, "threshold at the end of the window", ""),
     "v_init": Parameter(0.0, 0.0, 0.99, "potential before anything is integrated, in normalised activations", "", True),
 }
@@ -109,3 +111,26 @@ SCHEME = CodingScheme(
     no_delay="a potential must be complete when its window begins",
     source="a variant in the spirit of Zhang et al. (2019), TDSNN, as compared with in Park et al. (2020)",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reverse(Coding):
+    """Reverse coding: the later a spike, the more it is worth.
+
+    Attributes
+    ----------
+    window : int or Quantity
+        T, in which a layer fires.
+    tau : number, Quantity, sequence or mapping
+        Time constant of the growing threshold.
+    theta_0 : float
+        Threshold at the end of the window.
+    v_init : number, sequence or mapping
+        Potential before anything is integrated, in normalised activations, 0 to 0.99.
+    """
+
+    scheme = SCHEME
+    window: Time | None = None
+    tau: PerLayer = None
+    theta_0: float | None = None
+    v_init: PerLayer = None

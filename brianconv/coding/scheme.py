@@ -17,14 +17,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from brianconv.errors import ParameterError
+from brianconv.values import check_choice
 
 Values = Mapping[str, Mapping[str, float]]
+PerLayer = Any  # a number, a mapping of layer name to number, or a sequence with one number per population
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}
 
 
@@ -43,6 +45,8 @@ class Parameter:
         Whether each layer may have its own value.
     whole : bool
         Whether it is a whole number.
+    is_time : bool
+        Whether it is a time: a number of steps, or a quantity such as ``6*ms``.
     """
 
     default: float
@@ -52,6 +56,7 @@ class Parameter:
     source: str
     per_layer: bool = False
     whole: bool = False
+    is_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -268,6 +273,30 @@ class CodingScheme:
         return {**self.parameters, **self.encoding.parameters}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Coding:
+    """A coding scheme with values of its parameters; each scheme has a subclass, such as `Rate`.
+
+    Fields that are None take the default of the scheme. A value is one number; where the scheme allows it, a mapping of
+    layer name to number or a sequence with one number per population, the input first. Times are numbers of steps or
+    quantities such as ``6*ms``.
+    """
+
+    scheme: ClassVar[CodingScheme]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The fields that are set."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
 def suffixed(expression: str, suffix: str) -> str:
     """Return an expression whose variables have a suffix; function names have none."""
     return re.sub(r"\b[A-Za-z_]\w*\b(?!\s*\()", lambda found: found[0] + suffix, expression)
+
+
+def tolerance(dtype: str) -> float:
+    """Return the relative tolerance of thresholds at a floating-point precision."""
+    check_choice("dtype", dtype, TOLERANCE)
+    return TOLERANCE[dtype]

@@ -8,11 +8,13 @@ Source: Park et al. (2020), arXiv:2003.11741, Eqs. 5 to 8 and section III C.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL, FIRST_SPIKE_VALUE
-from brianconv.coding.scheme import TOLERANCE, CodingScheme, InputEncoding, NeuronModel, Parameter
+from brianconv.coding.scheme import TOLERANCE, Coding, CodingScheme, InputEncoding, NeuronModel, Parameter, PerLayer
+from brianconv.coding.times import Time
 
 FIRST_SPIKE = NeuronModel(
     name="first_spike",
@@ -50,7 +52,7 @@ PIXEL_AS_POTENTIAL = InputEncoding(
 )
 PARAMETERS = {
     "window": Parameter(
-        20, 2, 10_000, "steps T in which a layer fires", "Park et al. (2020), section III A", whole=True
+        20, 2, 10_000, "steps T in which a layer fires", "Park et al. (2020), section III A", whole=True, is_time=True
     ),
     "start": Parameter(
         0,
@@ -60,8 +62,8 @@ PARAMETERS = {
         "section III C",
         whole=True,
     ),
-    "tau": Parameter(6.0, 1e-3, 1e6, "time constant of a layer's kernel, in steps", "Eq. 5", True),
-    "t_d": Parameter(0.0, -1e4, 1e4, "delay of a layer's kernel, in steps", "Eq. 5", True),
+    "tau": Parameter(6.0, 1e-3, 1e6, "time constant of a layer's kernel, in steps", "Eq. 5", True, is_time=True),
+    "t_d": Parameter(0.0, -1e4, 1e4, "delay of a layer's kernel, in steps", "Eq. 5", True, is_time=True),
     "theta_0": Parameter(1.0, 1e-6, 1e6, "threshold constant", "Eq. 6: 1"),
     "v_init": Parameter(0.0, 0.0, 0.99, "potential before anything is integrated, in normalised activations", "", True),
 }
@@ -136,3 +138,35 @@ SCHEME = CodingScheme(
     other_readouts=(FIRST_SPIKE_VALUE,),
     source="Park et al. (2020), arXiv:2003.11741",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TTFS(Coding):
+    """Time-to-first-spike coding with kernels, T2FSNN (Park et al., 2020).
+
+    Attributes
+    ----------
+    window : int or Quantity
+        T, in which a layer fires.
+    start : int or Quantity
+        Time after which the next layer begins to fire; 0 for T, T / 2 is early firing.
+    tau : number, Quantity, sequence or mapping
+        Time constant of a layer's kernel.
+    t_d : number, Quantity, sequence or mapping
+        Delay of a layer's kernel.
+    theta_0 : float
+        Threshold constant.
+    v_init : number, sequence or mapping
+        Potential before anything is integrated, in normalised activations, 0 to 0.99.
+    readout : {"accumulated_potential", "first_spike"}
+        Readout, the scheme's own by default.
+    """
+
+    scheme = SCHEME
+    window: Time | None = None
+    start: Time | None = None
+    tau: PerLayer = None
+    t_d: PerLayer = None
+    theta_0: float | None = None
+    v_init: PerLayer = None
+    readout: str | None = None

@@ -7,7 +7,8 @@ used by Hwang et al. (2021), Front. Neurosci. 15:629000, section "Network Archit
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,17 +18,85 @@ from brianconv.errors import ConversionNote, ParameterError
 from brianconv.graph import INPUT, LayerGraph, NormalizedNetwork
 from brianconv.images import check_images
 
-METHODS = ("percentile", "max", "none")
-GRANULARITIES = ("layer", "channel")
 LOWEST_WINNER = 0.1  # of the highest score: a first spike within 10 steps, and within the range of a kernel
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How weights are scaled; use `Percentile`, `Maximum` or `Unscaled`."""
+
+    name: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Percentile(Normalization):
+    """Scale each layer by a percentile of its activations (Rueckauer et al., 2017).
+
+    Attributes
+    ----------
+    percentile : float
+        In (0, 100].
+    per_channel : bool
+        One scale per channel (per neuron in dense layers) instead of one per layer.
+    """
+
+    name: ClassVar[str] = "percentile"
+    percentile: float = 99.9
+    per_channel: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.percentile, bool) or not isinstance(self.percentile, (int, float)):
+            raise ParameterError(f"percentile is {self.percentile!r}; it must be above 0 and at most 100")
+        if not 0 < self.percentile <= 100:
+            raise ParameterError(f"percentile is {self.percentile!r}; it must be above 0 and at most 100")
+        _check_flag(self.per_channel)
+
+
+@dataclass(frozen=True)
+class Maximum(Normalization):
+    """Scale each layer by the largest of its activations (Diehl et al., 2015).
+
+    Attributes
+    ----------
+    per_channel : bool
+        One scale per channel (per neuron in dense layers) instead of one per layer.
+    """
+
+    name: ClassVar[str] = "max"
+    per_channel: bool = False
+
+    def __post_init__(self) -> None:
+        _check_flag(self.per_channel)
+
+
+@dataclass(frozen=True)
+class Unscaled(Normalization):
+    """Take weights as they are."""
+
+    name: ClassVar[str] = "none"
+
+
+NORMALIZATIONS: dict[str, type[Normalization]] = {kind.name: kind for kind in (Percentile, Maximum, Unscaled)}
+
+
+def _check_flag(per_channel: object) -> None:
+    if not isinstance(per_channel, bool):
+        raise ParameterError(f"per_channel is {per_channel!r}; it is True or False")
+
+
+def as_normalization(given: str | Normalization) -> Normalization:
+    """Return a normalisation that is named; raise ParameterError if the name is unknown."""
+    if isinstance(given, Normalization):
+        return given
+    if not isinstance(given, str) or given not in NORMALIZATIONS:
+        raise ParameterError(f"normalization {given!r} is unknown; choose one of {', '.join(NORMALIZATIONS)}")
+    return NORMALIZATIONS[given]()
 
 
 def normalize(
     graph: LayerGraph,
     images: np.ndarray | None,
-    method: str = "percentile",
-    percentile: float = 99.9,
-    per: str = "layer",
+    normalization: str | Normalization = "percentile",
     bounded: bool = True,
     fires: bool = False,
 ) -> NormalizedNetwork:
@@ -41,12 +110,8 @@ def normalize(
     ----------
     graph : LayerGraph
     images : array, shape (n_images, *graph.input_shape), or None
-        Calibration images in [0, 1], from the training set. May be None for method "none".
-    method : {"percentile", "max", "none"}
-    percentile : float
-        In (0, 100]; used by method "percentile".
-    per : {"layer", "channel"}
-        One scale a layer, or one a channel (a neuron in dense layers).
+        Calibration images in [0, 1], from the training set. May be None for `Unscaled`.
+    normalization : str or Normalization
     bounded : bool
         Whether images must lie in [0, 1].
     fires : bool
@@ -58,28 +123,30 @@ def normalize(
     ParameterError, DataError, ShapeError
         For an unknown method, no calibration images, or images that do not fit.
     """
-    _check(method, percentile, per)
-    if method == "none":
+    scaling = as_normalization(normalization)
+    if isinstance(scaling, Unscaled):
         scales = {name: np.ones(()) for name in graph.names}
         if images is not None and fires and _is_classifier(graph):
             graph = _warned_of_negative_winners(graph, graph.forward(np.asarray(images)))
         return NormalizedNetwork(graph, scales, "none", graph)
     check_images(images, graph.input_shape, "calibration images", bounded)
-    quantile = 100.0 if method == "max" else percentile
+    quantile = scaling.percentile if isinstance(scaling, Percentile) else 100.0
+    per_channel: bool = scaling.per_channel  # type: ignore[attr-defined]
     collected = _collected(graph, np.asarray(images), quantile)
     shift = 0.0
     if fires and _is_classifier(graph):
         shift = output_shift(collected[graph.output.name])
         graph = _raised(graph, collected[graph.output.name], shift)
         collected[graph.output.name] = collected[graph.output.name] + np.float32(shift)
-    scales = _scales(graph, collected, quantile, per)
+    scales = _scales(graph, collected, quantile, per_channel)
     scaled = graph.map_connections(
         lambda layer, connection: (
             connection if layer.is_pooling else connection.scaled(scales[connection.source], scales[layer.name])
         )
     )
-    label = "max" if method == "max" else f"{percentile:g}th percentile"
-    return NormalizedNetwork(scaled, scales, f"{label} per {per}", scaled, output_shift=shift)
+    label = f"{quantile:g}th percentile" if isinstance(scaling, Percentile) else "max"
+    label = f"{label} per {'channel' if per_channel else 'layer'}"
+    return NormalizedNetwork(scaled, scales, label, scaled, output_shift=shift)
 
 
 def output_shift(scores: np.ndarray) -> float:
@@ -132,15 +199,6 @@ def _raised(graph: LayerGraph, scores: np.ndarray, shift: float) -> LayerGraph:
     return replace(graph, layers=(*graph.layers[:-1], raised), notes=(*graph.notes, note))
 
 
-def _check(method: str, percentile: float, per: str) -> None:
-    if method not in METHODS:
-        raise ParameterError(f"normalization {method!r} is unknown; choose one of {', '.join(METHODS)}")
-    if per not in GRANULARITIES:
-        raise ParameterError(f"normalization per {per!r} is unknown; choose one of {', '.join(GRANULARITIES)}")
-    if not isinstance(percentile, (int, float)) or not 0 < percentile <= 100:
-        raise ParameterError(f"percentile is {percentile!r}; it must be above 0 and at most 100")
-
-
 def _collected(graph: LayerGraph, images: np.ndarray, quantile: float) -> dict[str, np.ndarray]:
     """Return the activations of each layer for all images, or only their maxima where these are enough."""
     collected: dict[str, list[np.ndarray]] = {layer.name: [] for layer in graph.layers if not layer.is_pooling}
@@ -152,7 +210,9 @@ def _collected(graph: LayerGraph, images: np.ndarray, quantile: float) -> dict[s
     return {name: np.concatenate(rows) for name, rows in collected.items()}
 
 
-def _scales(graph: LayerGraph, collected: dict[str, np.ndarray], quantile: float, per: str) -> dict[str, np.ndarray]:
+def _scales(
+    graph: LayerGraph, collected: dict[str, np.ndarray], quantile: float, per_channel: bool
+) -> dict[str, np.ndarray]:
     scales: dict[str, np.ndarray] = {INPUT: np.ones(())}
     for layer in graph.layers:
         if layer.is_pooling:
@@ -162,7 +222,7 @@ def _scales(graph: LayerGraph, collected: dict[str, np.ndarray], quantile: float
         activation = np.maximum(signed, 0.0)
         if layer is graph.output and not activation.any():
             activation = np.abs(signed)  # of an output that accumulates, negative scores too are on a scale
-        by_channel = per == "channel" and layer is not graph.output
+        by_channel = per_channel and layer is not graph.output
         scales[layer.name] = _scale(layer.name, activation, quantile, by_channel)
     return scales
 

@@ -51,9 +51,9 @@ def load(name: str, split: str = "test", data_root: str | Path | None = None) ->
     DataError
         If the name is unknown, or a file is missing or damaged.
     """
-    if split not in SPLITS:
+    if not isinstance(split, str) or split not in SPLITS:
         raise DataError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
-    if name in LOADERS:
+    if isinstance(name, str) and name in LOADERS:
         return LOADERS[name](split, Path(data_root or os.environ.get("BRIANCONV_DATA") or "data"))
     if str(name).endswith(".npz"):
         return load_npz(Path(name), split)

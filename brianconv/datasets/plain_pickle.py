@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import pickle
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,6 +114,8 @@ class _Machine:
             self.stack.append(argument.encode("latin-1") if name in BYTES_OF_PYTHON_2 else argument)
         elif name in INSTRUCTIONS:
             INSTRUCTIONS[name](self, argument)
+        elif name == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
+            raise ValueError(f"it has pickle protocol {argument}; {pickle.HIGHEST_PROTOCOL} is the highest")
         elif name not in ("PROTO", "FRAME"):
             raise ValueError(f"it has the instruction {name}, which makes neither an array nor a plain container")
 

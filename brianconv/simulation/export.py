@@ -16,8 +16,9 @@ from brianconv.errors import OutputError
 from brianconv.files import WorkingFolder, reported
 from brianconv.simulation.cpp_project import bundle_sources
 from brianconv.simulation.export_parameters import ProgramParameters, program_parameters
-from brianconv.simulation.network import BrianNetwork, Settings
 from brianconv.simulation.program import LONGEST_RUN_STEPS, generate_sources
+from brianconv.simulation.run_settings import RunSettings
+from brianconv.simulation.standalone import StandaloneNetwork
 from brianconv.spiking import SpikingNetwork
 
 PORTABLE_FLAGS = "-w -O3 -ffast-math -fno-finite-math-only -std=c++11"
@@ -45,7 +46,7 @@ static const Below below[] = {{  // the first has a lower value than the second
 def export_program(
     spiking: SpikingNetwork,
     folder: str | Path,
-    settings: Settings,
+    settings: RunSettings,
     *,
     synapses: str = "structured",
     dtype: str = "float64",
@@ -58,7 +59,7 @@ def export_program(
     spiking : SpikingNetwork
     folder : path
         New or empty.
-    settings : Settings
+    settings : RunSettings
         Written into parameters.txt, where they can be changed.
     synapses : {"structured", "explicit"}
     dtype : {"float64", "float32"}
@@ -106,7 +107,7 @@ def _move(project: Path, folder: Path) -> None:
         raise OutputError(f"cannot write {str(folder)!r} ({error.strerror}); choose another --out folder") from error
 
 
-def _end_without_files(brian: BrianNetwork) -> dict[str, str]:
+def _end_without_files(brian: StandaloneNetwork) -> dict[str, str]:
     """Keep the program from writing all arrays; return the names of those that the classifier reads."""
     device: Device = get_device()
     device.insert_code("before_end", "return 0;")

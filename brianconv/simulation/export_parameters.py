@@ -13,8 +13,9 @@ import numpy as np
 
 from brianconv.coding.scheme import Parameter
 from brianconv.errors import ParameterError
-from brianconv.simulation.network import Settings, parameter_values
 from brianconv.simulation.program import LONGEST_RUN_STEPS
+from brianconv.simulation.run_settings import RunSettings
+from brianconv.simulation.run_values import parameter_values
 from brianconv.spiking import SpikingNetwork
 
 INT32_MAX = 2**31 - 1
@@ -93,7 +94,7 @@ class ProgramParameters:
                 raise ParameterError(f"{low} is {values[low]:g}; it must be below {high}, which is {values[high]:g}")
 
 
-def program_parameters(spiking: SpikingNetwork, settings: Settings, dtype: str) -> ProgramParameters:
+def program_parameters(spiking: SpikingNetwork, settings: RunSettings, dtype: str) -> ProgramParameters:
     """Sort the arguments of a program into those that a user may change and those that are compiled in.
 
     Raises
@@ -135,7 +136,7 @@ def _fixed_variables(spiking: SpikingNetwork) -> set[str]:
         fixed.add("delay")
     if spiking.scheme.schedule:
         read = _Noted(spiking.parameters)
-        fixed |= set(spiking.scheme.schedule(read, spiking.depth)) | read.names
+        fixed |= set(spiking.scheme.schedule(read, spiking.graph.depth)) | read.names
     return fixed
 
 

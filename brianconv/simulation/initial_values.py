@@ -8,7 +8,6 @@ image is named in ``keep`` of the neuron model, or in `BrianNetwork.keep`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from brian2 import NeuronGroup, Synapses, get_device
@@ -16,8 +15,7 @@ from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 from brian2.groups.group import Group
 
-if TYPE_CHECKING:
-    from brianconv.simulation.network import BrianNetwork
+from brianconv.simulation.network import BrianNetwork
 
 FIXED = {"constant", "linked"}
 RESTING = ("not_refractory", "lastspike")

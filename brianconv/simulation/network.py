@@ -7,16 +7,15 @@ every layer has its own slots in `Network.schedule`.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from brian2 import (
-    Clock,
     Network,
     NeuronGroup,
     SpikeMonitor,
@@ -30,25 +29,20 @@ from brian2.core.base import BrianObject, BrianObjectException
 from brian2.equations.equations import EquationError
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, have_same_dimensions
 
-from brianconv.coding.scheme import NeuronModel
+from brianconv.coding.scheme import NeuronModel, tolerance
 from brianconv.connectivity.base import channels_last
 from brianconv.connectivity.connection import Connection
-from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.connectivity.shared_kernel import share_weights
-from brianconv.decisions import StableDecision
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT, LayerGraph
-from brianconv.images import check_images
 from brianconv.positions import Position, checked_positions, torch_index
-from brianconv.simulation.initial_values import InitialValues
 from brianconv.simulation.memory import check_synapse_memory
-from brianconv.simulation.neurons.threshold import Sleeping, vectorise_threshold
 from brianconv.simulation.random_functions import RANDOM_FUNCTIONS
-from brianconv.simulation.readout import runtime, standalone
+from brianconv.simulation.readout.on_image import OnImage
 from brianconv.simulation.synapses.explicit import connect_explicit, connect_gate
 from brianconv.simulation.synapses.structured import StructuredSynapses
-from brianconv.spiking import SpikingNetwork, tolerance
-from brianconv.values import MOST_STEPS
+from brianconv.spiking import SpikingNetwork
+from brianconv.values import check_choice
 
 EQUATION_ERRORS: tuple[type[Exception], ...] = (
     BrianObjectException, EquationError, DimensionMismatchError, SyntaxError, ValueError, TypeError, KeyError,
@@ -68,49 +62,11 @@ first    : integer (shared, constant)
 """
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a run needs besides the network and the images; none of it is compiled in.
-
-    Attributes
-    ----------
-    n_steps : int
-        Steps an image.
-    delay : int
-        Delayed evaluation: output spikes count from step delay + 1 on (Hwang et al. 2021).
-    skip : int
-        Steps at the beginning during which the output neither integrates nor fires.
-    theta : float or None
-        Threshold of early decision (Kim et al. 2018, Algorithm 1), which starts when delay and skip are over; None
-        for no early decision.
-    first_image : int
-        Number of images before the first one, for random numbers that depend on it.
-    """
-
-    n_steps: int
-    delay: int = 0
-    skip: int = 0
-    theta: float | None = None
-    first_image: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("n_steps", "delay", "skip"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-                raise ParameterError(f"{name} is {getattr(self, name)!r}; it is a whole number of steps")
-        if not 1 <= self.n_steps <= MOST_STEPS:
-            raise ParameterError(f"n_steps is {self.n_steps}; an image lasts at least 1 step, and at most {MOST_STEPS}")
-        for name in ("delay", "skip"):
-            value = getattr(self, name)
-            if not 0 <= value < self.n_steps:
-                raise ParameterError(f"{name} is {value}; it must lie in [0, n_steps) = [0, {self.n_steps})")
-        if isinstance(self.theta, (int, float, np.number)) and not abs(self.theta) <= np.finfo(float).max:
-            raise ParameterError(f"theta is {self.theta}; the threshold of early decision is a finite number")
-
-
 @dataclass(eq=False, repr=False)
-class BrianNetwork:
+class BrianNetwork(ABC):
     """A spiking network as Brian2 objects, each under the name of its torch module.
+
+    What moves it from image to image is different in the two modes: see `RuntimeNetwork` and `StandaloneNetwork`.
 
     Attributes
     ----------
@@ -129,8 +85,6 @@ class BrianNetwork:
     keep : set of str
         Variables of your own groups and synapses, as ``"group.variable"``, that go on from image to image; others have
         their initial values at the start of each (see simulation/initial_values.py).
-    counters : dict of str to SpikeCounter
-        Spikes and synaptic operations of every step, in generated code; at run time they are in `tally`.
     """
 
     spiking: SpikingNetwork
@@ -141,17 +95,9 @@ class BrianNetwork:
     populations: dict[str, NeuronGroup] = field(default_factory=dict)
     connections: dict[str, StructuredSynapses | Synapses] = field(default_factory=dict)
     score_monitor: StateMonitor = field(init=False)
-    image_sequence: BrianObject = field(init=False)
-    image_end: BrianObject = field(init=False)
-    counters: dict[str, BrianObject] = field(default_factory=dict)
     spike_monitors: dict[str, SpikeMonitor] = field(default_factory=dict)
     potential_monitors: dict[str, StateMonitor] = field(default_factory=dict)
-    images: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    empty_queues: dict[str, Any] = field(default_factory=dict)
-    stable_decision: StableDecision = field(default_factory=lambda: StableDecision(1))
-    tally: runtime.Tally = field(default_factory=runtime.Tally)
     keep: set[str] = field(default_factory=set)
-    initial_values: InitialValues = field(default_factory=InitialValues)
 
     def __repr__(self) -> str:
         return f"<BrianNetwork, {self.dtype}, dt = {self.dt}: {', '.join(self.populations)}; {self._synapse_kinds}>"
@@ -189,118 +135,37 @@ class BrianNetwork:
         """Add objects to the network."""
         self.network.add(*objects)
 
-    def present(self, images: np.ndarray, settings: Settings | int, spiking: SpikingNetwork | None = None) -> Quantity:
-        """Lay out images and settings for the next run, and return how long it takes.
+    def populate(
+        self, synapses: str, record_spikes: Sequence[str], record_potentials: Mapping[str, np.ndarray]
+    ) -> None:
+        """Make all objects; see `build_network` for the parameters."""
+        spiking = self.spiking
+        explicit = explicit_connections(spiking.graph, synapses)
+        check_synapse_memory(explicit, synapses, self.dtype)
+        self.network.schedule = _slots(len(spiking.populations))
+        self.add(self.schedule)
+        for index, name in enumerate(spiking.populations):
+            with explained(self, EQUATION_ERRORS, name):
+                _add_population(self, index, name)
+        for layer in spiking.graph.layers:
+            for connection in layer.connections:
+                with explained(self, EQUATION_ERRORS, layer.name):
+                    _connect(self, layer.name, connection, connection in explicit)
+        _add_output_operations(self)
+        _add_monitors(self, record_spikes, record_potentials)
+        self.add_image_operations()
+        mark_as_used(self)
 
-        Parameters
-        ----------
-        images : array, shape (n_images, channels, rows, columns)
-            In [0, 1].
-        settings : Settings or int
-            An int is the number of steps an image.
-        spiking : SpikingNetwork, optional
-            The same network with other parameter values.
+    @abstractmethod
+    def add_image_operations(self) -> None:
+        """Add what counts steps, presents images, counts spikes and ends images."""
 
-        Returns
-        -------
-        Quantity
-            Duration for `network.run`.
-        """
-        settings = settings if isinstance(settings, Settings) else Settings(settings)
-        self.images = layout_images(self.spiking, images)
-        for name, value in parameter_values(spiking or self.spiking, settings, len(self.images)).items():
-            owner, variable = name.split(".")
-            group = self.schedule if owner == self.schedule.name else self.populations[owner]
-            group.variables[variable].get_value()[...] = value
-        self.tally = runtime.Tally()
-        return len(self.images) * settings.n_steps * self.dt
-
-
-def layout_images(spiking: SpikingNetwork, images: np.ndarray) -> np.ndarray:
-    """Check images and return them as (n_images, n_pixels) in float64."""
-    images = np.asarray(images)
-    check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
-    return np.ascontiguousarray(images.reshape(len(images), -1), dtype=np.float64)
+    @abstractmethod
+    def prepare_threshold(self, group: NeuronGroup, active: tuple[str, str] | None) -> None:
+        """Prepare the threshold of a population that can fire in some steps only, if `active` names them."""
 
 
-def parameter_values(spiking: SpikingNetwork, settings: Settings, n_images: int) -> dict[str, float | int]:
-    """Return the value of every shared parameter and counter at the start of a run, as 'group.variable'."""
-    values: dict[str, float | int] = {
-        "schedule.n_steps": int(settings.n_steps),
-        "schedule.n_images": n_images,
-        "schedule.first_image": int(settings.first_image),
-        "schedule.image": -1,
-        "schedule.step": int(settings.n_steps),  # the first step belongs to the next image
-        "schedule.theta": float(settings.theta or 0.0),
-        "schedule.first": int(max(settings.delay, settings.skip)) + 1,
-    }
-    values |= {f"{spiking.output}.delay": int(settings.delay), f"{spiking.output}.skip": int(settings.skip)}
-    equations = {name: spiking.model(name).equations for name in spiking.populations}
-    for parameter, by_population in spiking.shared_values.items():
-        mentioned = re.compile(rf"\b{parameter}\b")
-        used = {n: float(value) for n, value in by_population.items() if mentioned.search(equations[n])}
-        values |= {f"{name}.{parameter}": value for name, value in used.items()}
-    return values
-
-
-def build_network(
-    spiking: SpikingNetwork,
-    *,
-    synapses: str = "structured",
-    dtype: str = "float64",
-    dt: Quantity = 1 * ms,
-    record_spikes: Sequence[str] = (),
-    record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
-) -> BrianNetwork:
-    """Build the Brian2 network for the active device; nothing has run yet.
-
-    Parameters
-    ----------
-    spiking : SpikingNetwork
-    synapses : {"structured", "explicit"}
-        Kernels shared by place (`StructuredSynapses`), or plain Brian2 `Synapses`, every one stored. A connection whose
-        weights have no common kernel, such as two convolutions with nothing between them, is explicit in both.
-    dtype : {"float64", "float32"}
-    dt : Quantity
-        Length of a step.
-    record_spikes : sequence of str
-        Populations whose spikes are recorded.
-    record_potentials : sequence of str, or mapping of str to positions of neurons
-        Populations whose membrane potentials are recorded before the reset, and which neurons: a list of (channel, row,
-        column), or (feature,); None for all.
-
-    Raises
-    ------
-    UnknownLayerError
-        If a layer to record does not exist.
-    MemoryLimitError
-        If the synapses do not fit the free memory.
-    """
-    neurons = checked_recordings(spiking, record_spikes, record_potentials)
-    tolerance(dtype)
-    check_dt(dt)
-    explicit = _explicit_connections(spiking.graph, synapses)
-    check_synapse_memory(explicit, synapses, dtype)
-    clock = Clock(dt=dt, name="brianconv__clock")
-    schedule = NeuronGroup(1, SCHEDULE_EQUATIONS, clock=clock, name="schedule")
-    brian = BrianNetwork(spiking, dtype, dt, Network(name="brianconv__network"), schedule)
-    brian.network.schedule = _slots(len(spiking.populations))
-    brian.add(schedule)
-    for index, name in enumerate(spiking.populations):
-        with explained(brian, EQUATION_ERRORS, name):
-            _add_population(brian, index, name)
-    for layer in spiking.graph.layers:
-        for connection in layer.connections:
-            with explained(brian, EQUATION_ERRORS, layer.name):
-                _connect(brian, layer.name, connection, connection in explicit)
-    _add_output_operations(brian)
-    _add_monitors(brian, record_spikes, neurons)
-    (standalone if standalone.is_standalone() else runtime).add_operations(brian)
-    _mark_as_used(brian)
-    return brian
-
-
-def _mark_as_used(brian: BrianNetwork) -> None:
+def mark_as_used(brian: BrianNetwork) -> None:
     """Keep Brian2 from warning of each object that it never ran: to look at a network is a use of it."""
     for brian_object in brian.network.objects:
         brian_object._network = brian.network.id
@@ -314,7 +179,7 @@ def explained(
     try:
         yield
     except errors as error:
-        _mark_as_used(brian)
+        mark_as_used(brian)
         reason: BaseException = error
         while (below := reason.__cause__ or reason.__context__) is not None:
             reason = below
@@ -391,10 +256,7 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
     group.state_updater.when = "integrate"
     group.thresholder["spike"].when = _slot("thresholds", index)
     group.resetter["spike"].when = _slot("resets", index)
-    if standalone.is_standalone():
-        vectorise_threshold(group, model.active)
-    elif model.active:
-        Sleeping(group, model.active)
+    brian.prepare_threshold(group, model.active)
     line = spiking.delay_line(name)
     if line:
         group.run_regularly(
@@ -404,7 +266,7 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
     brian.add(group)
     statements = _initial_statements(model)
     if statements:
-        brian.add(standalone.OnImage(group, statements, brian.schedule))
+        brian.add(OnImage(group, statements, brian.schedule))
 
 
 def _initial_statements(model: NeuronModel) -> str:
@@ -412,15 +274,12 @@ def _initial_statements(model: NeuronModel) -> str:
     return (model.on_image + awake).strip()
 
 
-def _explicit_connections(graph: LayerGraph, synapses: str) -> list[Connection]:
+def explicit_connections(graph: LayerGraph, synapses: str) -> list[Connection]:
     """Return the connections whose synapses are stored one by one."""
-    if synapses not in SYNAPSES:
-        raise ParameterError(f"synapses {synapses!r} are unknown; choose one of {', '.join(SYNAPSES)}")
+    check_choice("synapses", synapses, SYNAPSES, "are")
     connections = [connection for layer in graph.layers for connection in layer.connections]
     return [
-        c
-        for c in connections
-        if synapses == "explicit" or (share_weights(c.chain) is None and not isinstance(c.chain[-1], MaxPooling))
+        c for c in connections if synapses == "explicit" or (share_weights(c.chain) is None and not c.chain[-1].gates)
     ]
 
 
@@ -450,7 +309,7 @@ def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: b
     brian.connections[synapses.name] = synapses
     brian.add(synapses)
     if explicit and pooling:
-        brian.add(standalone.OnImage(synapses, "total = 0", brian.schedule))
+        brian.add(OnImage(synapses, "total = 0", brian.schedule))
 
 
 def worth(on_pre: str) -> str:
@@ -466,9 +325,9 @@ def _unused(name: str, taken: Mapping[str, object]) -> str:
 
 def _add_output_operations(brian: BrianNetwork) -> None:
     output, last = brian.output, len(brian.populations) - 1
-    hold, evaluate = brian.spiking.hold, brian.spiking.evaluate
+    skip, evaluate = brian.spiking.skip_statement, brian.spiking.evaluate
     output.run_regularly(
-        hold, when=_slot("thresholds", last), order=-1, clock=output.clock, name="brianconv__hold_output"
+        skip, when=_slot("thresholds", last), order=-1, clock=output.clock, name="brianconv__skip_output"
     )
     if evaluate.strip():
         output.run_regularly(evaluate, when="end", clock=output.clock, name="brianconv__evaluate_output")

@@ -10,8 +10,8 @@ from multiprocessing.connection import wait
 import numpy as np
 
 from brianconv.errors import BrianconvError, SimulationError
-from brianconv.simulation.network import Settings
 from brianconv.simulation.program import Program, Run
+from brianconv.simulation.run_settings import RunSettings
 from brianconv.spiking import SpikingNetwork
 
 ATTEMPTS = 2
@@ -21,7 +21,7 @@ def run_shards(
     program: Program,
     spiking: SpikingNetwork,
     images: np.ndarray,
-    settings: Settings,
+    settings: RunSettings,
     jobs: int,
     progress: Callable[[int], None],
 ) -> dict[str, np.ndarray]:

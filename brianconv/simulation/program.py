@@ -31,19 +31,16 @@ from brian2.devices.device import reset_device
 
 from brianconv.errors import OutputError, ParameterError, SimulationError
 from brianconv.files import MORE_FILES, WorkingFolder, reported
+from brianconv.simulation.build import build_network
 from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
 from brianconv.simulation.compat import profiled_seconds
 from brianconv.simulation.compiler import Compiler, compiler_flags, find_compiler, make
 from brianconv.simulation.cpp_project import bundle_sources
-from brianconv.simulation.network import (
-    BrianNetwork,
-    Settings,
-    build_network,
-    explained,
-    layout_images,
-    parameter_values,
-)
-from brianconv.simulation.readout.standalone import is_standalone
+from brianconv.simulation.network import explained
+from brianconv.simulation.readout.on_image import is_standalone
+from brianconv.simulation.run_settings import RunSettings
+from brianconv.simulation.run_values import layout_images, parameter_values
+from brianconv.simulation.standalone import StandaloneNetwork
 from brianconv.spiking import SpikingNetwork
 
 Ending = TypeVar("Ending")
@@ -124,7 +121,7 @@ class Program:
         self.dt_s = dt_s
         self.weight_sizes = self._weight_sizes()
 
-    def start(self, spiking: SpikingNetwork, images: np.ndarray, settings: Settings) -> Run:
+    def start(self, spiking: SpikingNetwork, images: np.ndarray, settings: RunSettings) -> Run:
         """Start a process of the program; see `run`. It must be ended by `Run.end`."""
         if self._weight_sizes() != self.weight_sizes:
             raise SimulationError(f"weights in {str(self.data)!r} are missing or damaged; build the simulation again")
@@ -134,7 +131,7 @@ class Program:
         self,
         spiking: SpikingNetwork,
         images: np.ndarray,
-        settings: Settings,
+        settings: RunSettings,
         progress: Callable[[int], None] | None = None,
     ) -> dict[str, np.ndarray]:
         """Run the program and return the arrays it writes.
@@ -144,7 +141,7 @@ class Program:
         spiking : SpikingNetwork
             The compiled network, perhaps with other parameter values.
         images : array, shape (n_images, channels, rows, columns)
-        settings : Settings
+        settings : RunSettings
         progress : callable, optional
             Called with the number of images done so far.
 
@@ -177,7 +174,7 @@ class Run:
         Number of images that it has reported so far.
     """
 
-    def __init__(self, program: Program, rows: np.ndarray, values: Mapping[str, Any], settings: Settings) -> None:
+    def __init__(self, program: Program, rows: np.ndarray, values: Mapping[str, Any], settings: RunSettings) -> None:
         self.program = program
         self.n_images = len(rows)
         self.n_steps = settings.n_steps
@@ -361,7 +358,7 @@ def generate_sources(
     spiking: SpikingNetwork,
     folder: Path,
     build: Mapping[str, Any],
-    end: Callable[[BrianNetwork], Ending],
+    end: Callable[[StandaloneNetwork], Ending],
     profile: bool = False,
 ) -> Ending:
     """Write the C++ project of a network as Brian2 generates it.
@@ -388,6 +385,7 @@ def generate_sources(
         try:
             with _names_within_this_program():
                 brian = build_network(spiking, **build)
+                assert isinstance(brian, StandaloneNetwork)
                 ending = end(brian)
                 with explained(brian, (BrianObjectException,)):
                     brian.network.run(LONGEST_RUN_STEPS * brian.dt, namespace={}, profile=profile)
@@ -421,7 +419,7 @@ def _names_within_this_program() -> Iterator[None]:
         module.find_name = find_name
 
 
-def _write_only_results(brian: BrianNetwork) -> dict[str, Result]:
+def _write_only_results(brian: StandaloneNetwork) -> dict[str, Result]:
     variables: dict[str, DynamicArrayVariable] = {
         name: brian.image_end.variables[name] for name in ("steps", "decided")
     }

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from brian2 import Quantity, ms
-from brian2.core.base import BrianObjectException
 from tqdm.auto import tqdm
 
+from brianconv.coding.times import Time, in_whole_steps, is_quantity
 from brianconv.connectivity.base import channels_last
 from brianconv.decisions import check_theta
 from brianconv.errors import ParameterError, ShapeError
@@ -18,18 +18,15 @@ from brianconv.graph import INPUT
 from brianconv.images import check_images, image_array
 from brianconv.positions import Position
 from brianconv.recording import Potentials, Recording, Spikes
+from brianconv.simulation.build import build_network
 from brianconv.simulation.memory import check_memory
-from brianconv.simulation.network import (
-    BrianNetwork,
-    Settings,
-    build_network,
-    check_dt,
-    checked_recordings,
-    explained,
-)
+from brianconv.simulation.network import check_dt, checked_recordings
 from brianconv.simulation.parallel_runs import run_shards
 from brianconv.simulation.program import DEVICE_LOCK, Program, check_device, compile_network
+from brianconv.simulation.run_settings import RunSettings
+from brianconv.simulation.runtime import RuntimeNetwork
 from brianconv.spiking import SpikingNetwork
+from brianconv.values import check_choice
 
 MODES = ("runtime", "standalone")
 BYTES_PER_POTENTIAL = 24  # the monitor's copy, the file's and the recording's
@@ -56,7 +53,7 @@ class Simulation:
 
     Attributes
     ----------
-    brian : BrianNetwork or None
+    brian : RuntimeNetwork or None
         The Brian2 objects, in run-time mode.
     program : Program or None
         The compiled program, in standalone mode.
@@ -75,14 +72,14 @@ class Simulation:
         record_spikes: Sequence[str] = (),
         record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
     ) -> None:
-        if mode not in MODES:
-            raise ParameterError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
+        check_choice("mode", mode, MODES)
         check_dt(dt)
-        self.spiking = spiking
-        self.dt_s = float(dt)
+        self.spiking = spiking.in_steps(dt)
+        self.dt = dt
         self.recorded = checked_recordings(spiking, record_spikes, record_potentials)
-        self.record_spikes = tuple(dict.fromkeys((*record_spikes, *self.recorded)))  # traces show their spikes
-        self.brian: BrianNetwork | None = None
+        named = [spiking.check_population(name) for name in record_spikes]
+        self.record_spikes = tuple(dict.fromkeys((*named, *self.recorded)))  # traces show their spikes
+        self.brian: RuntimeNetwork | None = None
         self.program: Program | None = None
         start = time.perf_counter()
         build: dict[str, Any] = {
@@ -95,8 +92,10 @@ class Simulation:
         if mode == "runtime":
             with DEVICE_LOCK:
                 check_device()
-                self.brian = build_network(spiking, **build)
-                _run_for(self.brian, 0 * ms)  # compiles
+                brian = build_network(spiking, **build)
+                assert isinstance(brian, RuntimeNetwork)
+                self.brian = brian
+                self.brian.run(0 * ms)  # compiles
         else:
             self.program = compile_network(spiking, **build)
         self.build_s = time.perf_counter() - start
@@ -114,10 +113,10 @@ class Simulation:
     def run(
         self,
         images: np.ndarray,
-        n_steps: int | None = None,
+        n_steps: Time | None = None,
         *,
-        delay: int = 0,
-        skip: int = 0,
+        delay: Time = 0,
+        skip: Time = 0,
         theta: float | None = None,
         jobs: int = 1,
         progress: bool = False,
@@ -153,9 +152,9 @@ class Simulation:
             If the simulation was stopped before the last image.
         """
         images = image_array(images)
-        settings = checked_settings(self.spiking, images, n_steps, delay, skip, theta)
+        spiking = self.spiking.with_parameters(**parameters).in_steps(self.dt)
+        settings = checked_settings(spiking, images, n_steps, delay, skip, theta, self.dt)
         _check_jobs(jobs, self._mode)
-        spiking = self.spiking.with_parameters(**parameters)
         self._check_recording_memory(len(images), settings.n_steps)
         start = time.perf_counter()
         with tqdm(total=len(images), unit="image", disable=None if progress else True, leave=False) as bar:
@@ -164,7 +163,7 @@ class Simulation:
         return self._recording(spiking, images, settings, raw, timing)
 
     def _run(
-        self, spiking: SpikingNetwork, images: np.ndarray, settings: Settings, jobs: int, progress: Any
+        self, spiking: SpikingNetwork, images: np.ndarray, settings: RunSettings, jobs: int, progress: Any
     ) -> dict[str, np.ndarray]:
         if self.program is not None:
             return run_shards(self.program, spiking, images, settings, jobs, progress)
@@ -184,7 +183,7 @@ class Simulation:
         self,
         spiking: SpikingNetwork,
         images: np.ndarray,
-        settings: Settings,
+        settings: RunSettings,
         raw: dict[str, np.ndarray],
         timing: dict[str, float],
     ) -> Recording:
@@ -204,7 +203,7 @@ class Simulation:
             delay=settings.delay,
             theta=settings.theta,
             parameters=spiking.parameters,
-            dt_ms=1000 * self.dt_s,
+            dt_ms=1000 * float(self.dt),
             output_scale=spiking.normalized.output_scale,
             output_shift=spiking.normalized.output_shift,
             rectified=graph.output.rectified,
@@ -224,7 +223,7 @@ class Simulation:
         return 1000 * values if self.spiking.units and self.spiking.is_biological(name) else values
 
     def _spikes(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray, n_steps: int) -> Spikes:
-        total = np.rint(raw[f"spike_time_{name}"] / self.dt_s).astype(int)  # steps since the start of the run
+        total = np.rint(raw[f"spike_time_{name}"] / float(self.dt)).astype(int)  # steps since the start of the run
         image, step = _image_and_step(steps)
         neuron = channels_last(self.spiking.graph.shapes[name])[raw[f"spike_neuron_{name}"]]
         analog = self.spiking.analog_steps(n_steps).get(name, np.zeros(n_steps, dtype=bool))
@@ -235,7 +234,7 @@ class Simulation:
 def simulate(
     spiking: SpikingNetwork,
     images: np.ndarray,
-    n_steps: int | None = None,
+    n_steps: Time | None = None,
     *,
     mode: str = "runtime",
     synapses: str = "structured",
@@ -243,15 +242,16 @@ def simulate(
     dt: Quantity = 1 * ms,
     record_spikes: Sequence[str] = (),
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
-    delay: int = 0,
-    skip: int = 0,
+    delay: Time = 0,
+    skip: Time = 0,
     theta: float | None = None,
     jobs: int = 1,
     progress: bool = False,
     **parameters: object,
 ) -> Recording:
     """Build a network, run it once and return the recording; see Simulation for the parameters."""
-    checked_settings(spiking, image_array(images), n_steps, delay, skip, theta)
+    check_dt(dt)
+    checked_settings(spiking, image_array(images), n_steps, delay, skip, theta, dt)
     _check_jobs(jobs, mode)
     simulation = Simulation(
         spiking.with_parameters(**parameters),
@@ -266,16 +266,36 @@ def simulate(
 
 
 def checked_settings(
-    spiking: SpikingNetwork, images: np.ndarray, n_steps: int | None, delay: int, skip: int, theta: float | None
-) -> Settings:
+    spiking: SpikingNetwork,
+    images: np.ndarray,
+    n_steps: Time | None,
+    delay: Time,
+    skip: Time,
+    theta: float | None,
+    dt: Quantity = 1 * ms,
+) -> RunSettings:
     """Return the settings of a run; raise DataError, ShapeError or ParameterError if something does not fit."""
     check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
-    return checked_run(spiking, n_steps, delay, skip, theta)
+    return checked_run(spiking, n_steps, delay, skip, theta, dt)
 
 
-def checked_run(spiking: SpikingNetwork, n_steps: int | None, delay: int, skip: int, theta: float | None) -> Settings:
+def checked_run(
+    spiking: SpikingNetwork,
+    n_steps: Time | None,
+    delay: Time,
+    skip: Time,
+    theta: float | None,
+    dt: Quantity = 1 * ms,
+) -> RunSettings:
     """Return the settings of a run whose images are not known yet; see `checked_settings`."""
-    settings = Settings(spiking.default_steps if n_steps is None else n_steps, delay, skip, theta)
+    given = {
+        name: in_whole_steps(value, dt, name) if is_quantity(value) else value
+        for name, value in (("n_steps", n_steps), ("delay", delay), ("skip", skip))
+    }
+    if given["n_steps"] is None:
+        given["n_steps"] = spiking.in_steps(dt).default_steps
+    settings = RunSettings(**given, theta=theta)  # type: ignore[arg-type]
+    delay = settings.delay
     if theta is not None and len(spiking.graph.output.shape) > 1:
         raise ShapeError(
             f"early decision compares classes, but the output {spiking.output!r} is an image of shape "
@@ -303,13 +323,13 @@ def _check_jobs(jobs: int, mode: str) -> None:
 
 
 def _run_network(
-    brian: BrianNetwork, spiking: SpikingNetwork, images: np.ndarray, settings: Settings, progress: Any
+    brian: RuntimeNetwork, spiking: SpikingNetwork, images: np.ndarray, settings: RunSettings, progress: Any
 ) -> dict[str, np.ndarray]:
     duration = brian.present(images, settings, spiking)
     before = {name: len(array) for name, array in _monitored(brian).items()}
     brian.tally.progress = progress
     start_s = float(brian.network.t)
-    _run_for(brian, duration)
+    brian.run(duration)
     tally = brian.tally
     if len(tally.steps) < len(images):
         raise KeyboardInterrupt(f"stopped after {len(tally.steps)} of {len(images)} images")
@@ -323,16 +343,7 @@ def _run_network(
     return raw
 
 
-def _run_for(brian: BrianNetwork, duration: Quantity) -> None:
-    # Brian2 compares potentials with 1e50, which float32 cannot hold
-    with np.errstate(over="ignore"), explained(brian, (BrianObjectException,)):
-        try:
-            brian.network.run(duration, namespace={})
-        finally:
-            brian.initial_values.end()  # Brian2 tells its objects only of runs that were not interrupted
-
-
-def _monitored(brian: BrianNetwork) -> dict[str, np.ndarray]:
+def _monitored(brian: RuntimeNetwork) -> dict[str, np.ndarray]:
     arrays = {"scores": brian.score_monitor.variables["score"].get_value()}
     for name, spikes in brian.spike_monitors.items():
         arrays[f"spike_neuron_{name}"] = spikes.variables["i"].get_value()

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv.coding import find_scheme
+from brianconv.conversion.settings import convert_with_settings
 from brianconv.datasets.dataset import Dataset
 from brianconv.decisions import early_decisions, skipped_scores
 from brianconv.errors import DataError, ParameterError
 from brianconv.graph import INPUT
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.values import MOST_STEPS, known, mapping, real, sequence, shown, whole
 
@@ -193,7 +194,7 @@ def _tried(
 ) -> dict[str, Any]:
     """Simulate one combination, and return its settings as they are stored."""
     of_network = {key: value for key, value in options.items() if key != "skip"}
-    spiking = convert(model, calibration_images, coding=coding, **of_network)
+    spiking = convert_with_settings(model, calibration_images, coding, of_network)
     steps = spiking.default_steps if n_steps is None or spiking.scheme.schedule else n_steps
     skip = options.get("skip", 0)
     recording = simulate(spiking, held_out.images, steps, skip=skip, **simulation)

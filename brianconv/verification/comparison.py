@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from brianconv.coding.scheme import tolerance
 from brianconv.graph import INPUT
 from brianconv.images import image_array
 from brianconv.positions import Position, position_of_torch_index
 from brianconv.recording import Recording
 from brianconv.simulation.run import checked_settings, simulate
-from brianconv.spiking import SpikingNetwork, tolerance
+from brianconv.spiking import SpikingNetwork
 from brianconv.verification.reference import ReferenceRun, sent_by, simulate_reference
 
 

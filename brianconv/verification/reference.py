@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from brianconv.coding import random_numbers
 from brianconv.coding.membrane import Membrane
+from brianconv.coding.scheme import tolerance
 from brianconv.connectivity.average_pooling import AveragePooling
 from brianconv.connectivity.base import Connectivity, channels_last
 from brianconv.connectivity.channel_padding import ChannelPadding
@@ -28,7 +29,7 @@ from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.transposed_convolution import TransposedConvolution
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
-from brianconv.spiking import SpikingNetwork, tolerance
+from brianconv.spiking import SpikingNetwork
 
 DECISION_TOLERANCE = 1e-6
 Stepped = tuple[torch.Tensor, torch.Tensor, torch.Tensor]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from brianconv import datasets
 from brianconv.analysis.metrics import summarize
+from brianconv.conversion.settings import convert_with_settings
 from brianconv.conversion.weights import image_statistics, load_model
 from brianconv.simulation.run import simulate
-from brianconv.spiking import convert
 from studies.arguments import study_parser
 from studies.deep_networks import params
 from studies.stored import KEPT, Stored
@@ -41,7 +41,7 @@ def _figures(row: params.Row, data_root: str, jobs: int) -> dict:
         datasets.load(params.DATA, split, data_root).head(n_images).standardized(*statistics)
         for split, n_images in (("train", params.N_CALIBRATION), ("test", row.n_images))
     )
-    spiking = convert(model, training.images, coding=row.code, **row.options)
+    spiking = convert_with_settings(model, training.images, row.code, row.options)
     recording = simulate(
         spiking,
         test.images,

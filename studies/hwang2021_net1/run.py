@@ -11,11 +11,11 @@ from pathlib import Path
 
 from brianconv import datasets
 from brianconv.analysis.metrics import summarize, versions
+from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.files import write_json
 from brianconv.readers import read_json
 from brianconv.simulation.run import Simulation
-from brianconv.spiking import convert
 from studies.arguments import study_parser
 from studies.hwang2021_net1 import params
 from studies.latency import latency_by_delay

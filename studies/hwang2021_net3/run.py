@@ -18,12 +18,13 @@ from skimage import data
 
 from brianconv import datasets
 from brianconv.analysis.metrics import versions
+from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.files import write_atomically, write_json
 from brianconv.readers import read_json, read_npz
 from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.pcmp.search import tune_pcmp
 from studies.arguments import study_parser
 from studies.hwang2021_net3 import params

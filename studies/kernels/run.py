@@ -13,9 +13,10 @@ from typing import Any
 
 from brianconv import datasets
 from brianconv.analysis.metrics import summarize
+from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.simulation.run import Simulation
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.kernels.descent import Descent, tune_kernels
 from studies.arguments import study_parser
 from studies.kernels import params

@@ -24,6 +24,7 @@ from brianconv.analysis.energy import (
     operation_counts,
 )
 from brianconv.analysis.metrics import summarize, versions
+from brianconv.conversion.settings import convert_with_settings
 from brianconv.conversion.weights import load_model
 from brianconv.errors import UnsupportedLayerError
 from brianconv.files import write_atomically, write_json
@@ -31,7 +32,7 @@ from brianconv.positions import position_of_torch_index
 from brianconv.readers import read_json
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 from studies.arguments import study_parser
 from studies.neural_codes import params
 
@@ -103,7 +104,7 @@ def _run(model: nn.Module, title: str, calibration: np.ndarray, test: datasets.D
 def _converted(model: nn.Module, calibration: np.ndarray, row: params.Row) -> SpikingNetwork:
     measured = row.code in ("hybrid", "direct")  # they measure thresholds and leave the weights as they are
     options = row.options if measured else {"normalization": "max", **row.options}
-    return convert(model, calibration, coding=row.code, **options)
+    return convert_with_settings(model, calibration, row.code, options)
 
 
 def _figures(spiking: SpikingNetwork, recording: Recording, labels: np.ndarray) -> dict:

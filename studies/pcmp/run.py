@@ -16,10 +16,10 @@ import numpy as np
 
 from brianconv import datasets
 from brianconv.analysis.metrics import summarize
+from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.recording import Recording
 from brianconv.simulation.run import Simulation
-from brianconv.spiking import convert
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.pcmp.refinement import output_error, refine_pcmp
 from brianconv.tuning.pcmp.search import tune_pcmp

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from brianconv.recording import Recording
-from brianconv.simulation.network import Settings
 from brianconv.simulation.program import Program, compile_network
 from brianconv.simulation.run import Simulation
+from brianconv.simulation.run_settings import RunSettings
 from studies.speed.handwritten import compile_loops, run_loop, write_spikes
 from studies.speed.tensors import LOOPS, Loop, in_batches
 from studies.speed.workload import Workload
@@ -75,7 +75,7 @@ def measure_program(workload: Workload, repeats: int, build: Mapping[str, Any]) 
 def _peak_memory_mb(program: Program | None, workload: Workload) -> float:
     """Return what the program itself took at most; it does not grow with images or steps."""
     assert program is not None
-    raw = program.run(workload.spiking, workload.images[:1], Settings(1))
+    raw = program.run(workload.spiking, workload.images[:1], RunSettings(1))
     return float(raw["peak_memory_kb"][0]) / 1024
 
 
@@ -152,7 +152,8 @@ def measure_propagation(workload: Workload, repeats: int) -> Measured:
     images = workload.images[: min(40, len(workload.images))]
     program = compile_network(workload.spiking, profile=True, dtype="float32")
     runs = [
-        _seconds_by_operation(program.run(workload.spiking, images, Settings(workload.n_steps))) for _ in range(repeats)
+        _seconds_by_operation(program.run(workload.spiking, images, RunSettings(workload.n_steps)))
+        for _ in range(repeats)
     ]
     propagation = statistics.median(sum(s for name, s in seconds.items() if "_to_" in name) for seconds in runs)
     record = Simulation(

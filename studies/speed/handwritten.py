@@ -38,7 +38,7 @@ def compile_loops(spiking: SpikingNetwork, folder: Path) -> list[Path]:
     propagated = [
         f"            events += layer{k}.propagate(now + 1, *now); now += 1 + *now;" for k in range(len(kinds))
     ]
-    text = resources.files("brianconv.bench").joinpath("handwritten.cpp").read_text()
+    text = resources.files("studies.speed").joinpath("handwritten.cpp").read_text()
     text = text.replace("LAYERS\n", "\n".join(declared) + "\n").replace("PROPAGATE\n", "\n".join(propagated) + "\n")
     (folder / "handwritten.cpp").write_text(text)
     widths = WIDTHS.get(platform.machine())

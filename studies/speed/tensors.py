@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from brianconv.coding.scheme import tolerance
 from brianconv.connectivity.average_pooling import AveragePooling
 from brianconv.connectivity.base import Connectivity
 from brianconv.connectivity.connection import Connection
@@ -26,7 +27,7 @@ from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.reshape import Reshape
 from brianconv.connectivity.transposed_convolution import TransposedConvolution
 from brianconv.graph import INPUT, Layer
-from brianconv.spiking import SpikingNetwork, tolerance
+from brianconv.spiking import SpikingNetwork
 
 BY_STEP, BY_LAYER = "by_step", "by_layer"
 POOLED_SPIKES = (

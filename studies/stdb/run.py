@@ -22,11 +22,12 @@ from torch import nn
 from brianconv import datasets
 from brianconv.analysis.energy import compute_energy, spikes_per_neuron
 from brianconv.analysis.metrics import versions
+from brianconv.conversion.settings import convert_with_settings
 from brianconv.conversion.weights import image_statistics, load_model
 from brianconv.files import write_json
 from brianconv.readers import read_json
 from brianconv.simulation.run import simulate
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.stdb.augmentation import augment
 from brianconv.tuning.stdb.network import TrainableNetwork, save_trained
 from brianconv.tuning.stdb.training import Schedule, evaluate, train_stdb
@@ -55,7 +56,7 @@ class Setup:
     variants: list[str]
 
     def converted(self, coding: str, **options: Any) -> SpikingNetwork:
-        return convert(self.model, self.training.images[: params.N_CALIBRATION], coding=coding, **options)
+        return convert_with_settings(self.model, self.training.images[: params.N_CALIBRATION], coding, options)
 
     def augmented(self, images: torch.Tensor) -> torch.Tensor:
         recipe = find_network(f"datta2021.{self.name}")[1]

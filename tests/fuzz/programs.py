@@ -15,9 +15,10 @@ import numpy as np
 from brianconv.files import WorkingFolder
 from brianconv.simulation.cache import fetch_program, part_of_cache
 from brianconv.simulation.export import export_program
-from brianconv.simulation.network import Settings
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.simulation.run_settings import RunSettings
+from brianconv.spiking import SpikingNetwork
 from brianconv.verification.reference import simulate_reference
+from tests.conftest import convert_flat
 
 from .campaign import GIBIBYTE, Kind, Refused, insist, untouched
 from .damage import NUMBERS, damaged_bytes, exchange_by_link, replace_by_another_kind
@@ -81,7 +82,7 @@ STARTING = "parameters.txt", "static_arrays"
 
 
 def _spiking(**parameters: Any) -> SpikingNetwork:
-    return convert(perceptron(), normalization="none", input_shape=(N_PIXELS,), **{"v_init": 0.25, **parameters})
+    return convert_flat(perceptron(), normalization="none", input_shape=(N_PIXELS,), **{"v_init": 0.25, **parameters})
 
 
 def _images(rows: np.ndarray) -> bytes:
@@ -89,7 +90,7 @@ def _images(rows: np.ndarray) -> bytes:
 
 
 def _exported(folder: Path) -> Path:
-    project = export_program(_spiking(), folder / "project", Settings(N_STEPS, DELAY, theta=THETA))
+    project = export_program(_spiking(), folder / "project", RunSettings(N_STEPS, DELAY, theta=THETA))
     command = ["make", "-j2", "CXXFLAGS=-w -O1 -g -std=c++11"]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     return project

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of OpenMP do not survive in the processes that try the cases
+
 from . import faults, images, planted, programs, stored, words
 from .campaign import ACCEPTED, FAILED, REFUSED, Campaign, Kind, Outcome, names_of_cases, prepared_by
 

@@ -21,7 +21,7 @@ from brianconv.conversion.weights import image_statistics, load_model, read_reci
 from brianconv.datasets import Dataset
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.auto import tune_auto
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.tuning.kernels.descent import Descent, tune_kernels
@@ -29,6 +29,7 @@ from brianconv.tuning.pcmp.refinement import refine_pcmp
 from brianconv.tuning.pcmp.search import tune_pcmp
 from brianconv.tuning.stdb.network import TrainableNetwork
 from brianconv.tuning.stdb.training import Schedule, train_stdb
+from tests.conftest import convert_flat
 
 from .campaign import Kind, insist, untouched
 from .damage import damaged_bytes, damaged_mapping, exchange_by_link, nested, repacked, replace_by_another_kind
@@ -71,7 +72,7 @@ def strictly_parsed(path: Path) -> Any:
 
 def _simulated(folder: Path) -> Path:
     brian2.prefs.codegen.target = "numpy"
-    spiking = convert(perceptron(), IMAGES, v_init=0.25)
+    spiking = convert_flat(perceptron(), IMAGES, v_init=0.25)
     recording = simulate(
         spiking, IMAGES[:3], 6, theta=0.5, record_spikes=["layer_0"], record_potentials={"layer_2": [0, 2]}
     )
@@ -152,7 +153,7 @@ def settings(draw: random.Random, folder: Path, _: Any) -> None:
     with untouched(folder):
         found = read_settings([f"@{path}"])
     insist(found == strictly_parsed(path), "settings are not those of the file")
-    check_spiking(convert(perceptron(), IMAGES, coding="rate", **found))
+    check_spiking(convert_flat(perceptron(), IMAGES, coding="rate", **found))
 
 
 def check_spiking(spiking: SpikingNetwork) -> None:
@@ -255,7 +256,7 @@ def weights(draw: random.Random, folder: Path, model_file: Path) -> None:
     insist(all(value.dtype == torch.float32 for value in found.values()), "weights are not float32")
     if safe:
         _check_safetensors(path.read_bytes(), found)
-    check_spiking(convert(model, IMAGES[:, :, None, None].astype(np.float32)))
+    check_spiking(convert_flat(model, IMAGES[:, :, None, None].astype(np.float32)))
 
 
 def _check_safetensors(content: bytes, found: dict[str, torch.Tensor]) -> None:
@@ -272,13 +273,13 @@ def _check_safetensors(content: bytes, found: dict[str, torch.Tensor]) -> None:
 
 
 def _pcmp(state: Path) -> Any:
-    found = tune_pcmp(convert(perceptron(), IMAGES), IMAGES, n_steps=4, candidates=(0.0, 0.5), state=state)
+    found = tune_pcmp(convert_flat(perceptron(), IMAGES), IMAGES, n_steps=4, candidates=(0.0, 0.5), state=state)
     insist(set(found.v_init.values()) <= {0.0, 0.5}, "a pre-charge is no candidate")
     return found.v_init
 
 
 def _kernels(state: Path) -> Any:
-    found = tune_kernels(convert(perceptron(), IMAGES, coding="ttfs"), IMAGES, Descent(1, 3), state=state)
+    found = tune_kernels(convert_flat(perceptron(), IMAGES, coding="ttfs"), IMAGES, Descent(1, 3), state=state)
     insist(all(math.isfinite(v) for by in found.settings.values() if isinstance(by, dict) for v in by.values()), "NaN")
     return found.settings
 
@@ -302,7 +303,7 @@ def _auto(state: Path) -> Any:
 
 
 def _stdb(state: Path) -> Any:
-    spiking = convert(perceptron(bias=False), IMAGES, coding="hybrid", window=3, v_threshold=0.5)
+    spiking = convert_flat(perceptron(bias=False), IMAGES, coding="hybrid", window=3, v_threshold=0.5)
     network = TrainableNetwork(perceptron(bias=False), spiking, 3)
     history = train_stdb(network, IMAGES.astype(np.float32), LABELS, Schedule(epochs=2, batch_size=3), state=state)
     insist(history.epoch == 2 and len(history.loss) == 2, "other epochs than were asked for")

@@ -16,7 +16,6 @@ from typing import Any
 from unittest import mock
 
 import brian2
-import brianconv.bench.report  # so that none of it is loaded for each case
 import numpy as np
 
 import brianconv.simulation.export
@@ -29,7 +28,9 @@ from brianconv.cli import main
 from brianconv.coding import SCHEMES
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
-from brianconv.spiking import SpikingNetwork, convert
+from brianconv.spiking import SpikingNetwork
+from studies.speed.run import main as measure_speed
+from tests.conftest import convert_flat
 
 from .campaign import Kind, Refused, insist, snapshot
 from .networks import IMAGES, LABELS, MODEL, N_CLASSES, perceptron
@@ -103,7 +104,7 @@ def command_line(draw: random.Random, folder: Path, prepared: Path) -> None:
         contextlib.redirect_stdout(io.StringIO()),
     ):
         try:
-            status: Any = main(arguments)
+            status: Any = measure_speed(arguments[1:]) if command == ("bench",) else main(arguments)
         except SystemExit as error:  # of the parser
             status = error.code
         except _Reached:
@@ -217,22 +218,22 @@ def _nothing_long(run_it: bool) -> Iterator[None]:
             raise _Reached
         return reference(spiking, images, n_steps, *rest, **options)
 
-    reference = brianconv.simulation.verification.simulate_reference
+    reference = brianconv.verification.comparison.simulate_reference
     long = {
-        "simulation.verification.simulate_reference": short_reference,
-        "simulation.verification.simulate": short_only,
-        "simulation.run.simulate": short_only,
-        "simulation.export.generate_sources": reached,
-        "tuning.pcmp.LayerwiseSimulation": reached,
-        "tuning.kernels.Training.run_epoch": reached,
-        "tuning.stdb._train_epoch": reached,
-        "tuning.auto._tried": reached,
-        "bench.report.run_bench": reached,
-        "demo.train": reached,
+        "brianconv.verification.comparison.simulate_reference": short_reference,
+        "brianconv.verification.comparison.simulate": short_only,
+        "brianconv.simulation.run.simulate": short_only,
+        "brianconv.simulation.export.generate_sources": reached,
+        "brianconv.tuning.pcmp.search.LayerwiseSimulation": reached,
+        "brianconv.tuning.kernels.descent.Training.run_epoch": reached,
+        "brianconv.tuning.stdb.training._train_epoch": reached,
+        "brianconv.tuning.auto._tried": reached,
+        "studies.speed.run.run_bench": reached,
+        "brianconv.cli.demo.train": reached,
     }
     with contextlib.ExitStack() as stack:
         for name, function in long.items():
-            stack.enter_context(mock.patch(f"brianconv.{name}", function))
+            stack.enter_context(mock.patch(name, function))
         yield
 
 
@@ -279,13 +280,13 @@ PICTURES: tuple[Any, ...] = (
 
 
 def conversions(draw: random.Random, folder: Path, _: Any) -> None:
-    """Arguments of convert() of any type and value."""
+    """Arguments of convert_flat() of any type and value."""
     options = {draw.choice(CONVERT): draw.choice(THINGS) for _ in range(draw.choice((1, 1, 2)))}
     if draw.random() < 0.3:
         options.setdefault("coding", draw.choice(CODES))
     images = draw.choice(PICTURES) if draw.random() < 0.4 else IMAGES
     model: Any = draw.choice(THINGS) if draw.random() < 0.05 else perceptron(bias=draw.random() < 0.7)
-    spiking = convert(model, images, **options)
+    spiking = convert_flat(model, images, **options)
     check_spiking(spiking)
     insist(spiking.n_classes == N_CLASSES, "other classes than the network has")
     spiking.describe()
@@ -302,7 +303,7 @@ SIMULATE = (
 def simulations(draw: random.Random, folder: Path, _: Any) -> None:
     """Arguments of simulate() and of changes of the network, of any type and value."""
     brian2.prefs.codegen.target = "numpy"
-    spiking = convert(perceptron(), IMAGES, coding=draw.choice(("rate", "rate", "phase", "hybrid")))
+    spiking = convert_flat(perceptron(), IMAGES, coding=draw.choice(("rate", "rate", "phase", "hybrid")))
     if draw.random() < 0.25:
         changes = {draw.choice(MEMBRANE): draw.choice(THINGS) for _ in range(2)}
         spiking = spiking.with_membrane(**changes)

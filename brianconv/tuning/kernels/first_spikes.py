@@ -12,8 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from brianconv.coding.scheme import tolerance
 from brianconv.graph import INPUT
-from brianconv.spiking import SpikingNetwork, tolerance
+from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.propagation import Propagation
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from brianconv.coding.scheme import tolerance
 from brianconv.graph import INPUT
-from brianconv.spiking import SpikingNetwork, tolerance
+from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.propagation import Propagation
 
 MEMBRANES = 2**17  # that are stepped at once: what the processor's cache holds

@@ -18,16 +18,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from brianconv.coding.scheme import tolerance
 from brianconv.connectivity.average_pooling import AveragePooling
 from brianconv.connectivity.base import Weighted
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.dense import Dense
 from brianconv.connectivity.reshape import Reshape
+from brianconv.conversion.convert import convert
 from brianconv.errors import OutputError, ParameterError, UnsupportedLayerError
 from brianconv.files import write_atomically, write_json
 from brianconv.graph import INPUT, Layer
-from brianconv.spiking import SpikingNetwork, convert, tolerance
+from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.stdb.input import encode
 from brianconv.tuning.stdb.neurons import CrossingTime, LeakySpikes, Surrogate
 

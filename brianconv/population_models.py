@@ -1,0 +1,214 @@
+"""What the populations of a spiking network do: their complete models, statements and values, and all of it as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from brian2 import Quantity
+
+from brianconv.coding import statements
+from brianconv.coding.description import Outgoing, describe_population, shown_value
+from brianconv.coding.membrane import Membrane, with_membrane
+from brianconv.coding.millivolts import Millivolts, in_volts, statements_in_volts
+from brianconv.coding.neuron_models import RELAY
+from brianconv.coding.scheme import CodingScheme, NeuronModel
+from brianconv.coding.times import Time
+from brianconv.graph import INPUT, LayerGraph, NormalizedNetwork
+from brianconv.notebook import html_table
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PopulationModels:
+    """The fields of a `SpikingNetwork`, and what follows from them for each of its populations."""
+
+    normalized: NormalizedNetwork
+    scheme: CodingScheme
+    parameters: Mapping[str, Mapping[str, Any]]
+    neurons: Mapping[str, NeuronModel]
+    synaptic_delay: Mapping[str, Time] = field(default_factory=dict)
+    membranes: Mapping[str, Membrane] = field(default_factory=dict)
+    units: Millivolts | None = None
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.graph.shapes.items())
+        return f"<SpikingNetwork, {self.scheme.name} coding: {shapes}>"
+
+    def _repr_html_(self) -> str:
+        return self.html(f"SpikingNetwork, {self.scheme.name} coding, normalised by {self.normalized.method}")
+
+    def html(self, caption: str) -> str:
+        """Return a table of populations, shapes, neurons, synapses and parameters, as notebooks show it."""
+        arriving = {layer.name: sum(c.n_synapses for c in layer.connections) for layer in self.graph.layers}
+        rows = []
+        for name, shape in self.graph.shapes.items():
+            shown = ", ".join(f"{key} = {shown_value(key, value)}" for key, value in self._own_values(name).items())
+            size, count = " x ".join(map(str, shape)), f"{int(np.prod(shape)):,}"
+            rows.append((name, size, count, self.model(name).name, f"{arriving.get(name, 0):,}", shown))
+        return html_table(caption, ("layer", "shape", "neurons", "model", "synapses onto it", "parameters"), rows)
+
+    @property
+    def graph(self) -> LayerGraph:
+        """The layers with their scaled weights."""
+        return self.normalized.graph
+
+    @property
+    def populations(self) -> list[str]:
+        """Names of all populations, the input first, the output last."""
+        return self.graph.names
+
+    @property
+    def output(self) -> str:
+        """Name of the output population."""
+        return self.graph.output.name
+
+    @property
+    def n_classes(self) -> int:
+        """Number of output neurons."""
+        return self.graph.output.n_neurons
+
+    def check_population(self, name: str) -> str:
+        """Return the name of a population that is named as in Brian2 or in torch; UnknownLayerError if none is."""
+        return self.graph.resolve(name)
+
+    def model(self, population: str) -> NeuronModel:
+        """Return the complete model of a population, with what makes it the input or the output."""
+        model, readout = self.neurons[population], self.scheme.readout
+        if population == self.output and not readout.fires:
+            model = statements.without_spikes(model)
+        if population in self.membranes:
+            model = with_membrane(model, self.membranes[population])
+        if self.units and self.is_biological(population):
+            model = in_volts(model)
+        if population == INPUT:
+            model = statements.as_input(model, self.scheme.encoding)
+        if population == self.output:
+            model = statements.as_output(model, readout)
+        return statements.with_delay_line(model, self.longest_delay(population))
+
+    def own_neuron(self, population: str) -> NeuronModel:
+        """Return the neuron model that the coding scheme itself gives to a population."""
+        if population == INPUT:
+            return self.scheme.encoding.neuron
+        if self.graph.layer(population).is_pooling:
+            return RELAY
+        return (population == self.output and self.scheme.readout.neuron) or self.scheme.neuron
+
+    def restored_variables(self, population: str) -> list[str]:
+        """Return the variables of a changed population that get their initial values back when an image begins."""
+        own, changed = self.own_neuron(population), self.neurons[population]
+        if changed == own:
+            return []
+        of_coding = replace(self, neurons={**self.neurons, population: own}).model(population)
+        return statements.restored(changed, self.model(population), of_coding, population)
+
+    def is_biological(self, population: str) -> bool:
+        """Whether a population has membranes, unlike pixels and relays."""
+        return population != INPUT and self.neurons[population].name != RELAY.name
+
+    def longest_delay(self, population: str) -> int:
+        """Return the longest delay, in steps, of the spikes that leave a population; 0 while it is a time."""
+        delays = (self.synaptic_delay.get(layer.name, 0) for layer in self.graph.targets(population))
+        return max((int(delay) for delay in delays if isinstance(delay, (int, np.integer))), default=0)
+
+    def analog_steps(self, n_steps: int) -> dict[str, np.ndarray]:
+        """Return in which steps populations send pixels instead of spikes, by population, each (n_steps,) of bool.
+
+        These are the input in the analog steps of its encoding, and maximum pooling while it passes such pixels on.
+        """
+        lasting, steps = self.scheme.encoding.analog_steps, np.arange(n_steps)
+        if lasting == 0:
+            return {}
+        late = {INPUT: 0}
+        for name in self.graph.pixel_sources[1:]:
+            source = self.graph.layer(name).connections[0].source
+            late[name] = late[source] + int(self.synaptic_delay.get(name, 0))
+        return {
+            name: (steps >= d) & (steps < d + (n_steps if lasting is None else lasting)) for name, d in late.items()
+        }
+
+    def on_pre(self, population: str, target: str) -> str:
+        """Return what a spike of a population does to the neurons of a target layer when it arrives."""
+        delay = self.synaptic_delay.get(target, 0)
+        return statements.on_pre(self.neurons[population], int(delay) if isinstance(delay, (int, np.integer)) else 0)
+
+    def delay_line(self, population: str) -> str:
+        """Return the statements that keep what the spikes of a population carry until they arrive; '' if none do."""
+        return statements.delay_line(self.neurons[population], self.longest_delay(population))
+
+    @property
+    def skip_statement(self) -> str:
+        """Statement that keeps the output at its initial potential while its input is skipped."""
+        return statements.skip_statement(self.neurons[self.output], self.units is not None)
+
+    @property
+    def evaluate(self) -> str:
+        """Statements that set the score at the end of every step."""
+        code = self.scheme.readout.evaluate
+        return statements_in_volts(code) if self.units else code
+
+    @property
+    def default_steps(self) -> int:
+        """Length of an image in steps unless the user says otherwise."""
+        steps, more = self.scheme.default_steps, self.scheme.readout.more_steps
+        needed = steps if isinstance(steps, int) else steps(self.parameters, self.graph.depth)
+        return needed + (more({name: by[self.output] for name, by in self.parameters.items()}) if more else 0)
+
+    @property
+    def shared_values(self) -> dict[str, Mapping[str, Any]]:
+        """Values of parameters, and of what schedule, membranes and units make of them, by population."""
+        schedule = self.scheme.schedule
+        of_membranes: dict[str, dict[str, Any]] = {}
+        for population, membrane in self.membranes.items():
+            for name, value in membrane.shared_values.items():
+                of_membranes.setdefault(name, {})[population] = value
+        of_units = self.units.shared_values if self.units else {}
+        return {
+            **self.parameters,
+            **(schedule(self.parameters, self.graph.depth) if schedule else {}),
+            **of_membranes,
+            **{name: dict.fromkeys(self.populations, value) for name, value in of_units.items()},
+        }
+
+    def describe(self, layer: str | None = None) -> str:
+        """Return what the neurons of each layer do within a step, in the order in which it happens, as text."""
+        names = [self.check_population(layer)] if layer is not None else self.populations
+        notes = [] if layer is not None else [f"note: {note}" for note in self.graph.notes]
+        return "\n\n".join([*(self._describe(name) for name in names), *notes])
+
+    def _own_values(self, name: str) -> dict[str, Any]:
+        model, shared = self.model(name), self.shared_values.items()
+        return {p: by[name] for p, by in shared if name in by and statements.has_variable(model, p)}
+
+    def _describe(self, name: str) -> str:
+        model, changed = self.model(name), self.neurons[name]
+        values = self._own_values(name) | dict(model.namespace)
+        if name != INPUT and statements.has_variable(model, "drive"):
+            values["drive"] = "the neuron's bias" if self.graph.layer(name).bias.any() else "0, as there is no bias"
+        begin = [f"{variable} = {changed.initial.get(variable, 0)}" for variable in self.restored_variables(name)]
+        delays = {layer.name: self.synaptic_delay.get(layer.name, 0) for layer in self.graph.layers}
+        return describe_population(
+            name,
+            self.graph.shapes[name],
+            model,
+            on_image="\n".join([model.on_image, *begin]),
+            kept=changed.keep,
+            skip=self.skip_statement if name == self.output else "",
+            delay_line=self.delay_line(name),
+            outgoing=[
+                Outgoing(
+                    layer.name,
+                    connection.n_synapses,
+                    str(delay) if isinstance(delay := delays[layer.name], Quantity) else f"{delay} steps",
+                    self.on_pre(name, layer.name),
+                    layer.is_pooling,
+                )
+                for layer in self.graph.targets(name)
+                for connection in layer.connections
+                if connection.source == name
+            ],
+            evaluate=self.evaluate if name == self.output else "",
+            values=values,
+        )

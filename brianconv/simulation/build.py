@@ -1,0 +1,59 @@
+"""Build the Brian2 network of a spiking network, for run-time or standalone mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from brian2 import Clock, Network, NeuronGroup, Quantity, ms
+
+from brianconv.coding.scheme import tolerance
+from brianconv.positions import Position
+from brianconv.simulation.network import SCHEDULE_EQUATIONS, check_dt, checked_recordings
+from brianconv.simulation.runtime import RuntimeNetwork
+from brianconv.simulation.standalone import StandaloneNetwork, is_standalone
+from brianconv.spiking import SpikingNetwork
+
+
+def build_network(
+    spiking: SpikingNetwork,
+    *,
+    synapses: str = "structured",
+    dtype: str = "float64",
+    dt: Quantity = 1 * ms,
+    record_spikes: Sequence[str] = (),
+    record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
+) -> RuntimeNetwork | StandaloneNetwork:
+    """Build the Brian2 network for the active device; nothing has run yet.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    synapses : {"structured", "explicit"}
+        Kernels shared by place (`StructuredSynapses`), or plain Brian2 `Synapses`, every one stored. A connection whose
+        weights have no common kernel, such as two convolutions with nothing between them, is explicit in both.
+    dtype : {"float64", "float32"}
+    dt : Quantity
+        Length of a step.
+    record_spikes : sequence of str
+        Populations whose spikes are recorded.
+    record_potentials : sequence of str, or mapping of str to positions of neurons
+        Populations whose membrane potentials are recorded before the reset, and which neurons: a list of (channel, row,
+        column), or (feature,); None for all.
+
+    Raises
+    ------
+    UnknownLayerError
+        If a layer to record does not exist.
+    MemoryLimitError
+        If the synapses do not fit the free memory.
+    """
+    check_dt(dt)
+    tolerance(dtype)
+    neurons = checked_recordings(spiking, record_spikes, record_potentials)
+    spikes = [spiking.check_population(name) for name in record_spikes]
+    spiking = spiking.in_steps(dt)
+    kind = StandaloneNetwork if is_standalone() else RuntimeNetwork
+    schedule = NeuronGroup(1, SCHEDULE_EQUATIONS, clock=Clock(dt=dt, name="brianconv__clock"), name="schedule")
+    brian = kind(spiking, dtype, dt, Network(name="brianconv__network"), schedule)
+    brian.populate(synapses, spikes, neurons)
+    return brian

@@ -1,0 +1,50 @@
+"""What a run needs besides the network and the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from brianconv.errors import ParameterError
+from brianconv.values import MOST_STEPS
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run needs besides the network and the images; none of it is compiled in.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps an image.
+    delay : int
+        Delayed evaluation: output spikes count from step delay + 1 on (Hwang et al. 2021).
+    skip : int
+        Steps at the beginning during which the output neither integrates nor fires.
+    theta : float or None
+        Threshold of early decision (Kim et al. 2018, Algorithm 1), which starts when delay and skip are over; None
+        for no early decision.
+    first_image : int
+        Number of images before the first one, for random numbers that depend on it.
+    """
+
+    n_steps: int
+    delay: int = 0
+    skip: int = 0
+    theta: float | None = None
+    first_image: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "delay", "skip"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+                raise ParameterError(f"{name} is {getattr(self, name)!r}; it is a whole number of steps")
+        if not 1 <= self.n_steps <= MOST_STEPS:
+            raise ParameterError(f"n_steps is {self.n_steps}; an image lasts at least 1 step, and at most {MOST_STEPS}")
+        for name in ("delay", "skip"):
+            value = getattr(self, name)
+            if not 0 <= value < self.n_steps:
+                raise ParameterError(f"{name} is {value}; it must lie in [0, n_steps) = [0, {self.n_steps})")
+        if isinstance(self.theta, (int, float, np.number)) and not abs(self.theta) <= np.finfo(float).max:
+            raise ParameterError(f"theta is {self.theta}; the threshold of early decision is a finite number")

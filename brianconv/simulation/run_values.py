@@ -1,0 +1,38 @@
+"""Images and parameter values as a run takes them, in both modes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from brianconv.images import check_images
+from brianconv.simulation.run_settings import RunSettings
+from brianconv.spiking import SpikingNetwork
+
+
+def layout_images(spiking: SpikingNetwork, images: np.ndarray) -> np.ndarray:
+    """Check images and return them as (n_images, n_pixels) in float64."""
+    images = np.asarray(images)
+    check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
+    return np.ascontiguousarray(images.reshape(len(images), -1), dtype=np.float64)
+
+
+def parameter_values(spiking: SpikingNetwork, settings: RunSettings, n_images: int) -> dict[str, float | int]:
+    """Return the value of every shared parameter and counter at the start of a run, as 'group.variable'."""
+    values: dict[str, float | int] = {
+        "schedule.n_steps": int(settings.n_steps),
+        "schedule.n_images": n_images,
+        "schedule.first_image": int(settings.first_image),
+        "schedule.image": -1,
+        "schedule.step": int(settings.n_steps),  # the first step belongs to the next image
+        "schedule.theta": float(settings.theta or 0.0),
+        "schedule.first": int(max(settings.delay, settings.skip)) + 1,
+    }
+    values |= {f"{spiking.output}.delay": int(settings.delay), f"{spiking.output}.skip": int(settings.skip)}
+    equations = {name: spiking.model(name).equations for name in spiking.populations}
+    for parameter, by_population in spiking.shared_values.items():
+        mentioned = re.compile(rf"\b{parameter}\b")
+        used = {n: float(value) for n, value in by_population.items() if mentioned.search(equations[n])}
+        values |= {f"{name}.{parameter}": value for name, value in used.items()}
+    return values

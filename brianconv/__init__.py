@@ -1,7 +1,7 @@
 """brianconv: trained PyTorch networks as Brian2 spiking networks."""
 
 from brianconv.analysis.plotting import plot_accuracy, plot_correlation, plot_potentials, plot_raster
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.connectivity import (
     AveragePooling,
     ChannelPadding,
@@ -32,7 +32,7 @@ from brianconv.verification.comparison import verify
 
 __version__ = "0.1.0"
 __all__ = [
-    "SCHEMES",
+    "CODINGS",
     "AveragePooling",
     "BrianNetwork",
     "BrianconvError",

@@ -32,7 +32,7 @@ class StableDecision:
         self.stable_steps = np.zeros(n_images, dtype=int)
         self.average_difference = np.zeros(n_images)
 
-    def update(self, scores: np.ndarray, theta: float) -> np.ndarray:
+    def update(self, scores: np.ndarray, early_decision: float) -> np.ndarray:
         """Take in the scores of one step, shape (n_images, n_classes); return which images are decided."""
         scores = np.asarray(scores, dtype=np.float64)
         highest = np.partition(scores, -2, axis=1)
@@ -41,7 +41,7 @@ class StableDecision:
         same = decision == self.decision
         self.stable_steps = np.where(same, self.stable_steps + 1, 0)
         self.decision = decision
-        return same & (self.stable_steps * self.average_difference >= theta * (1 - TOLERANCE))
+        return same & (self.stable_steps * self.average_difference >= early_decision * (1 - TOLERANCE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,52 +63,52 @@ class EarlyDecisions:
     decided: np.ndarray
 
 
-def early_decisions(scores: np.ndarray, theta: float, first: int = 1) -> EarlyDecisions:
+def early_decisions(scores: np.ndarray, early_decision: float, first: int = 1) -> EarlyDecisions:
     """Return the early decisions that recorded scores lead to.
 
     Parameters
     ----------
     scores : array, shape (n_images, n_steps, n_classes)
-    theta : float
+    early_decision : float
         Stable decision threshold, positive: the higher, the later and the safer. A class must win for
-        ``theta / d`` steps in a row, where d is the averaged difference of the two highest scores.
+        ``early_decision / d`` steps in a row, where d is the averaged difference of the two highest scores.
     first : int
         Step at which the rule starts, from 1.
 
     Raises
     ------
     ParameterError, ShapeError
-        If theta is not positive, or there are fewer than two classes.
+        If early_decision is not positive, or there are fewer than two classes.
     """
-    check_theta(theta, scores.shape[-1])
+    check_early_decision(early_decision, scores.shape[-1])
     n_images, n_steps, _ = scores.shape
     state = StableDecision(n_images)
     steps, decisions = np.full(n_images, n_steps), scores[:, -1].argmax(axis=1)
     decided = np.zeros(n_images, dtype=bool)
     for step in range(first, n_steps + 1):
-        now = state.update(scores[:, step - 1], theta) & ~decided
+        now = state.update(scores[:, step - 1], early_decision) & ~decided
         steps[now], decisions[now] = step, state.decision[now]
         decided |= now
     return EarlyDecisions(decisions, steps, decided)
 
 
-def delayed_scores(scores: np.ndarray, delay: int) -> np.ndarray:
-    """Return the scores that delayed evaluation gives, from the firing rates of a run without delay.
+def delayed_scores(scores: np.ndarray, evaluation_delay: int) -> np.ndarray:
+    """Return the scores that delayed evaluation gives, from the firing rates of a run without evaluation_delay.
 
     Parameters
     ----------
     scores : array, shape (n_images, n_steps, n_classes)
-        Spike count / step, as rate coding records them with ``delay=0``.
-    delay : int
-        Spikes count from step delay + 1 on (Hwang et al. 2021).
+        Spike count / step, as rate coding records them with ``evaluation_delay=0``.
+    evaluation_delay : int
+        Spikes count from step evaluation_delay + 1 on (Hwang et al. 2021).
     """
     n_steps = scores.shape[1]
-    if not 0 <= delay < n_steps:
-        raise ParameterError(f"delay is {delay}; it must lie in [0, n_steps) = [0, {n_steps})")
+    if not 0 <= evaluation_delay < n_steps:
+        raise ParameterError(f"evaluation_delay is {evaluation_delay}; it must lie in [0, n_steps) = [0, {n_steps})")
     step = np.arange(1, n_steps + 1)[:, None]
     counts = np.rint(scores * step)
-    before = counts[:, delay - 1 : delay] if delay else 0.0
-    return np.maximum(counts - before, 0.0) / np.clip(step - delay, 1, None)
+    before = counts[:, evaluation_delay - 1 : evaluation_delay] if evaluation_delay else 0.0
+    return np.maximum(counts - before, 0.0) / np.clip(step - evaluation_delay, 1, None)
 
 
 def skipped_scores(scores: np.ndarray, skip: int) -> np.ndarray:
@@ -131,9 +131,11 @@ def skipped_scores(scores: np.ndarray, skip: int) -> np.ndarray:
     return np.where(later, scores - scores[:, skip - 1 : skip], 0.0)
 
 
-def check_theta(theta: float, n_classes: int) -> None:
+def check_early_decision(early_decision: float, n_classes: int) -> None:
     """Raise an error unless early decision with this threshold makes sense."""
-    if not isinstance(theta, numbers.Real) or isinstance(theta, bool) or not theta > 0:
-        raise ParameterError(f"theta is {theta!r}; the threshold of early decision is a positive number")
+    if not isinstance(early_decision, numbers.Real) or isinstance(early_decision, bool) or not early_decision > 0:
+        raise ParameterError(
+            f"early_decision is {early_decision!r}; the threshold of early decision is a positive number"
+        )
     if n_classes < 2:
         raise ShapeError("early decision compares the two highest scores: the output must have at least two classes")

@@ -25,7 +25,7 @@ class PopulationModels:
     """The fields of a `SpikingNetwork`, and what follows from them for each of its populations."""
 
     normalized: NormalizedNetwork
-    scheme: CodingScheme
+    coding: CodingScheme
     parameters: Mapping[str, Mapping[str, Any]]
     neurons: Mapping[str, NeuronModel]
     synaptic_delay: Mapping[str, Time] = field(default_factory=dict)
@@ -34,10 +34,10 @@ class PopulationModels:
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.graph.shapes.items())
-        return f"<SpikingNetwork, {self.scheme.name} coding: {shapes}>"
+        return f"<SpikingNetwork, {self.coding.name} coding: {shapes}>"
 
     def _repr_html_(self) -> str:
-        return self.html(f"SpikingNetwork, {self.scheme.name} coding, normalised by {self.normalized.method}")
+        return self.html(f"SpikingNetwork, {self.coding.name} coding, normalised by {self.normalized.method}")
 
     def html(self, caption: str) -> str:
         """Return a table of populations, shapes, neurons, synapses and parameters, as notebooks show it."""
@@ -75,7 +75,7 @@ class PopulationModels:
 
     def model(self, population: str) -> NeuronModel:
         """Return the complete model of a population, with what makes it the input or the output."""
-        model, readout = self.neurons[population], self.scheme.readout
+        model, readout = self.neurons[population], self.coding.readout
         if population == self.output and not readout.fires:
             model = statements.without_spikes(model)
         if population in self.membranes:
@@ -83,7 +83,7 @@ class PopulationModels:
         if self.units and self.is_biological(population):
             model = in_volts(model)
         if population == INPUT:
-            model = statements.as_input(model, self.scheme.encoding)
+            model = statements.as_input(model, self.coding.encoding)
         if population == self.output:
             model = statements.as_output(model, readout)
         return statements.with_delay_line(model, self.longest_delay(population))
@@ -91,10 +91,10 @@ class PopulationModels:
     def own_neuron(self, population: str) -> NeuronModel:
         """Return the neuron model that the coding scheme itself gives to a population."""
         if population == INPUT:
-            return self.scheme.encoding.neuron
+            return self.coding.encoding.neuron
         if self.graph.layer(population).is_pooling:
             return RELAY
-        return (population == self.output and self.scheme.readout.neuron) or self.scheme.neuron
+        return (population == self.output and self.coding.readout.neuron) or self.coding.neuron
 
     def restored_variables(self, population: str) -> list[str]:
         """Return the variables of a changed population that get their initial values back when an image begins."""
@@ -118,7 +118,7 @@ class PopulationModels:
 
         These are the input in the analog steps of its encoding, and maximum pooling while it passes such pixels on.
         """
-        lasting, steps = self.scheme.encoding.analog_steps, np.arange(n_steps)
+        lasting, steps = self.coding.encoding.analog_steps, np.arange(n_steps)
         if lasting == 0:
             return {}
         late = {INPUT: 0}
@@ -146,20 +146,20 @@ class PopulationModels:
     @property
     def evaluate(self) -> str:
         """Statements that set the score at the end of every step."""
-        code = self.scheme.readout.evaluate
+        code = self.coding.readout.evaluate
         return statements_in_volts(code) if self.units else code
 
     @property
     def default_steps(self) -> int:
         """Length of an image in steps unless the user says otherwise."""
-        steps, more = self.scheme.default_steps, self.scheme.readout.more_steps
+        steps, more = self.coding.default_steps, self.coding.readout.more_steps
         needed = steps if isinstance(steps, int) else steps(self.parameters, self.graph.depth)
         return needed + (more({name: by[self.output] for name, by in self.parameters.items()}) if more else 0)
 
     @property
     def shared_values(self) -> dict[str, Mapping[str, Any]]:
         """Values of parameters, and of what schedule, membranes and units make of them, by population."""
-        schedule = self.scheme.schedule
+        schedule = self.coding.schedule
         of_membranes: dict[str, dict[str, Any]] = {}
         for population, membrane in self.membranes.items():
             for name, value in membrane.shared_values.items():

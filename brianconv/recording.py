@@ -96,10 +96,10 @@ class Recording:
         Number of steps that each image took.
     decided : array of bool, shape (n_images,)
         Whether early decision ended the image; False where it took all steps.
-    theta : float or None
+    early_decision : float or None
         Threshold of early decision, if there was one.
-    delay : int
-        Steps that did not count (delayed evaluation); there is no decision before step delay + 1.
+    evaluation_delay : int
+        Steps that did not count (delayed evaluation); there is no decision before step evaluation_delay + 1.
     ann_scores : array, shape (n_images, n_classes)
         Output of the network before conversion.
     shapes : mapping of str to tuple
@@ -130,13 +130,13 @@ class Recording:
     analog_operations: np.ndarray
     steps: np.ndarray
     decided: np.ndarray
-    delay: int
+    evaluation_delay: int
     ann_scores: np.ndarray
     shapes: Mapping[str, tuple[int, ...]]
     spikes: Mapping[str, Spikes] = field(default_factory=dict)
     potentials: Mapping[str, Potentials] = field(default_factory=dict)
     timing: Mapping[str, float] = field(default_factory=dict)
-    theta: float | None = None
+    early_decision: float | None = None
     parameters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     dt_ms: float = 1.0
     output_scale: float = 1.0
@@ -239,21 +239,23 @@ class Recording:
     def spikes_per_image(self) -> float:
         return float(self.spike_counts.sum() / self.n_images)
 
-    def delayed(self, delay: int) -> Recording:
+    def delayed(self, evaluation_delay: int) -> Recording:
         """Return what the same run gives with delayed evaluation, for outputs that fire (Hwang et al., 2021).
 
         Parameters
         ----------
-        delay : int
-            Output spikes count from step delay + 1 on.
+        evaluation_delay : int
+            Output spikes count from step evaluation_delay + 1 on.
 
         Raises
         ------
         ParameterError
-            If scores are not firing rates over all steps, or the delay is as long as the run.
+            If scores are not firing rates over all steps, or the evaluation_delay is as long as the run.
         """
-        if self.delay or self.decided.any():
-            reason = f"a delay of {self.delay} steps" if self.delay else "early decision"
+        if self.evaluation_delay or self.decided.any():
+            reason = (
+                f"a evaluation_delay of {self.evaluation_delay} steps" if self.evaluation_delay else "early decision"
+            )
             raise ParameterError(f"delayed() takes a run in which every step counts; this one had {reason}")
         counts = self.scores * np.arange(1, self.n_steps + 1)[:, None]
         if np.any(np.abs(counts - np.rint(counts)) > WHOLE):
@@ -261,7 +263,7 @@ class Recording:
                 "delayed() takes scores that are firing rates; the output of this run does not fire: use "
                 "brianconv.decisions.skipped_scores"
             )
-        return replace(self, scores=delayed_scores(self.scores, delay), delay=delay)
+        return replace(self, scores=delayed_scores(self.scores, evaluation_delay), evaluation_delay=evaluation_delay)
 
     def spikes_of(self, layer: str) -> Spikes:
         """Return the recorded spikes of a layer; raise UnknownLayerError if they were not recorded."""
@@ -301,7 +303,7 @@ class Recording:
         """Return the share of correct decisions at each step, shape (n_steps,); 0 while no step counts yet."""
         self._check_labels(labels)
         correct = (self.decisions_by_step == np.asarray(labels)[:, None]).mean(axis=0)
-        correct[: self.delay] = 0.0
+        correct[: self.evaluation_delay] = 0.0
         return correct
 
     def accuracy(self, labels: np.ndarray) -> float:
@@ -342,8 +344,8 @@ class Recording:
         about = {
             "layers": list(self.layers),
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
-            "delay": self.delay,
-            "theta": self.theta,
+            "evaluation_delay": self.evaluation_delay,
+            "early_decision": self.early_decision,
             "parameters": {name: dict(values) for name, values in self.parameters.items()},
             "dt_ms": self.dt_ms,
             "output_scale": self.output_scale,
@@ -368,8 +370,8 @@ class Recording:
         return cls(
             layers=tuple(about["layers"]),
             shapes={name: tuple(about["shapes"][name]) for name in about["layers"]},
-            delay=about["delay"],
-            theta=about["theta"],
+            evaluation_delay=about["evaluation_delay"],
+            early_decision=about["early_decision"],
             parameters=about["parameters"],
             dt_ms=about["dt_ms"],
             output_scale=about["output_scale"],

@@ -16,7 +16,8 @@ from brianconv.values import known, mapping, real, reals, shown, whole
 
 MOST_NEURONS = 2**31 - 1  # of a population, as Brian2 numbers them
 FIELDS = (
-    "layers", "shapes", "delay", "theta", "parameters", "dt_ms", "output_scale", "output_shift", "rectified",
+    "layers", "shapes", "evaluation_delay", "early_decision", "parameters", "dt_ms", "output_scale", "output_shift",
+    "rectified",
     "score_of_one", "timing",
 )  # fmt: skip
 ARRAYS = ("scores", "spike_counts", "synaptic_operations", "analog_operations", "steps", "decided", "ann_scores")
@@ -68,9 +69,9 @@ def _sizes(about: Any) -> dict[str, int]:
 
 
 def _check_numbers(about: Mapping[str, Any], n_steps: int, layers: list[str]) -> None:
-    whole(about["delay"], "delay", 0, n_steps - 1)
-    if about["theta"] is not None and real(about["theta"], "theta", 0) == 0:
-        raise ValueError("theta is 0; it is a positive number")
+    whole(about["evaluation_delay"], "evaluation_delay", 0, n_steps - 1)
+    if about["early_decision"] is not None and real(about["early_decision"], "early_decision", 0) == 0:
+        raise ValueError("early_decision is 0; it is a positive number")
     for key in ("dt_ms", "output_scale"):
         if real(about[key], key, 0) == 0:
             raise ValueError(f"{key} is 0; it is a positive number")

@@ -33,7 +33,7 @@ class SpikingNetwork(PopulationModels):
     ----------
     normalized : NormalizedNetwork
         Scaled weights and the scale of each population.
-    scheme : CodingScheme
+    coding : CodingScheme
     parameters : mapping
         ``parameters[name][population]`` is the value of each parameter of the coding scheme.
     neurons : mapping of str to NeuronModel
@@ -54,7 +54,7 @@ class SpikingNetwork(PopulationModels):
         layers : str, sequence of str or None
             Populations to change; None for all but the input and those that pool.
         **changes
-            Fields of NeuronModel: equations, method, threshold, reset, on_image, carries, on_pre, refractory,
+            Fields of NeuronModel: equations, method, threshold, reset, on_image, spike_value, on_pre, refractory,
             namespace, initial, keep. Every variable that the equations add starts each image at its initial value: 0,
             or the one in ``initial={"w_a": 0.1}``; ``keep=["w_a"]`` carries it over from one image to the next.
 
@@ -95,7 +95,7 @@ class SpikingNetwork(PopulationModels):
             raise ParameterError(f"a membrane has no {unknown[0]!r}; it has {', '.join(Membrane.__dataclass_fields__)}")
         names = self._chosen(layers)
         for name in names:
-            if not self.is_biological(name) and self.neurons[name] != self.scheme.neuron:
+            if not self.is_biological(name) and self.neurons[name] != self.coding.neuron:
                 raise ParameterError(
                     f"population {name!r} ({self.neurons[name].name}) has no membrane: it "
                     + ("sends pixels" if name == INPUT else "passes spikes on")
@@ -119,7 +119,7 @@ class SpikingNetwork(PopulationModels):
     def with_parameters(self, **given: object) -> SpikingNetwork:
         """Return a copy with other values of the coding scheme's parameters, such as ``v_init=0.4``."""
         given = {key: self._by_name(value) for key, value in given.items()}
-        resolved = resolve_parameters(self.scheme, given, self.populations, self.parameters)
+        resolved = resolve_parameters(self.coding, given, self.populations, self.parameters)
         chosen = {name: resolved[name] if name in given else self.parameters[name] for name in resolved}
         return replace(self, parameters=chosen)
 
@@ -133,7 +133,7 @@ class SpikingNetwork(PopulationModels):
         """
         return replace(
             self,
-            parameters=parameters_in_steps(self.scheme, self.parameters, dt),
+            parameters=parameters_in_steps(self.coding, self.parameters, dt),
             membranes={name: membrane.in_steps(dt) for name, membrane in self.membranes.items()},
             synaptic_delay={
                 name: in_whole_steps(delay, dt, f"the synaptic delay of {name!r}")

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from brianconv.coding import find_scheme
+from brianconv.coding import find_coding
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.one_to_one import OneToOne
@@ -104,7 +104,7 @@ def residual_network(**delays):
         Layer("up", (Connection("join", (up,)),), True, ()),
     )
     normalized = normalize(LayerGraph(shape, layers), None, "none")
-    return from_normalized(normalized, find_scheme("rate"), delays or 0), dyadic_images(3, shape)
+    return from_normalized(normalized, find_coding("rate"), delays or 0), dyadic_images(3, shape)
 
 
 SMALL_SHAPE = (2, 11, 9)

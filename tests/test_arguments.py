@@ -74,7 +74,9 @@ def test_arguments_are_refused_before_anything_is_loaded(option, message, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("changes", [{"n_steps": 2**31}, {"theta": np.inf}, {"theta": np.nan}, {"theta": -np.inf}])
+@pytest.mark.parametrize(
+    "changes", [{"n_steps": 2**31}, {"early_decision": np.inf}, {"early_decision": np.nan}, {"early_decision": -np.inf}]
+)
 def test_runs_have_limits(changes):
     with pytest.raises(ParameterError, match=r"at most 1000000|is a finite number"):
         RunSettings(**({"n_steps": 10} | changes))
@@ -298,9 +300,9 @@ def test_arguments_of_a_conversion_are_of_their_kind(arguments, message):
         ({"record_spikes": 1}, "a list of names"),
         ({"record_potentials": np.array(0.5)}, "a list of names"),
         ({"record_spikes": [[]]}, "there is no layer"),
-        ({"theta": [1]}, "theta is \\[1\\]"),
-        ({"theta": np.array([1, 2])}, "a positive number"),
-        ({"delay": np.array([1, 2])}, "a whole number of steps"),
+        ({"early_decision": [1]}, "early_decision is \\[1\\]"),
+        ({"early_decision": np.array([1, 2])}, "a positive number"),
+        ({"evaluation_delay": np.array([1, 2])}, "a whole number of steps"),
         ({"skip": True}, "skip is True; it is a whole number of steps"),
         ({"n_steps": True}, "n_steps is True; it is a whole number of steps"),
     ],

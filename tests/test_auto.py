@@ -43,19 +43,26 @@ def test_a_setting_gives_what_it_promises(trained, few, numpy_target, coding):
     assert found.best.accuracy >= found.target == pytest.approx(found.ann_accuracy - 0.1)
     cheaper = [s for s in found.tried if s.operations < found.best.operations]
     assert all(setting.accuracy < found.target for setting in cheaper) and len(found.tried) > len(cheaper)
-    fixed = next(s for s in found.tried if s.theta is None and s.delay == max(s.delay for s in found.tried))
-    early = next(s for s in found.tried if s.theta is not None and s.mean_steps < 16)
+    fixed = next(s for s in found.tried if s.early_decision is None and s.delay == max(s.delay for s in found.tried))
+    early = next(s for s in found.tried if s.early_decision is not None and s.mean_steps < 16)
     late = [s for s in found.tried if "skip" in s.options]
     assert bool(late) == (coding == "phase")
     for setting in (fixed, early, *late[:1], *late[-1:]):
         options = dict(setting.options)
         skip = options.pop("skip", 0)
         spiking = convert_flat(trained, training.images[-200:], coding=coding, **options)
-        run = simulate(spiking, held_out.images, setting.n_steps, delay=setting.delay, theta=setting.theta, skip=skip)
+        run = simulate(
+            spiking,
+            held_out.images,
+            setting.n_steps,
+            evaluation_delay=setting.evaluation_delay,
+            early_decision=setting.early_decision,
+            skip=skip,
+        )
         assert run.accuracy(held_out.labels) == pytest.approx(setting.accuracy)
         assert run.steps.mean() == pytest.approx(setting.mean_steps)
         operations = run.synaptic_operations.sum() / run.n_images
-        assert operations == pytest.approx(setting.operations, rel=1e-9 if setting.theta is None else 0.2)
+        assert operations == pytest.approx(setting.operations, rel=1e-9 if setting.early_decision is None else 0.2)
 
 
 def test_what_is_given_is_not_searched(few):

@@ -12,7 +12,7 @@ from connectivities import CHAINS, chains
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
-from brianconv.coding import find_scheme
+from brianconv.coding import find_coding
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.conversion.convert import convert, from_normalized
@@ -79,7 +79,7 @@ def test_loops_over_tensors_count_the_spikes_of_the_reference(network, name, mod
 def assert_module_is_map(chain):
     connection = Connection("input", tuple(chain))
     graph = LayerGraph(connection.input_shape, (Layer("layer", (connection,), True, ()),))
-    layers = torch_layers(from_normalized(normalize(graph, None, "none"), find_scheme("rate"), 0))
+    layers = torch_layers(from_normalized(normalize(graph, None, "none"), find_coding("rate"), 0))
     x = dyadic_images(2, connection.input_shape)
     ((_, module),) = layers[0].inputs
     found = module(torch.as_tensor(x, dtype=torch.float32)).numpy()

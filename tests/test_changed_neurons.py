@@ -41,13 +41,13 @@ def test_packed_equals_one_at_a_time_for_changed_neurons(request, small_spiking,
     if mode == "runtime":
         request.getfixturevalue("numpy_target")
     simulation = Simulation(adaptive(small_spiking), mode, synapses=synapses)
-    packed = simulation.run(small_images, 20, theta=2.0)
-    single = one_at_a_time(simulation, small_images, 20, theta=2.0)
+    packed = simulation.run(small_images, 20, early_decision=2.0)
+    single = one_at_a_time(simulation, small_images, 20, early_decision=2.0)
     np.testing.assert_array_equal(packed.scores, np.concatenate([_filled(r.scores, 20) for r in single]))
     np.testing.assert_array_equal(packed.spike_counts, sum(r.spike_counts for r in single))
-    assert packed.spike_counts.sum() != simulate(small_spiking, small_images, 20, theta=2.0).spike_counts.sum()
+    assert packed.spike_counts.sum() != simulate(small_spiking, small_images, 20, early_decision=2.0).spike_counts.sum()
     if mode == "standalone":
-        divided = simulation.run(small_images, 20, theta=2.0, jobs=3)
+        divided = simulation.run(small_images, 20, early_decision=2.0, jobs=3)
         np.testing.assert_array_equal(packed.scores, divided.scores)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from brianconv.cli import main
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from studies.speed.run import main as measure_speed
 
 
@@ -142,7 +142,7 @@ def test_run_says_when_no_class_was_ahead(model_file, trained, tmp_path, capsys)
         (["--data", "digits", "--record", "conv7"], "no layer 'conv7'"),
         (["--data", "digits", "--weights", "none.safetensors"], "do not exist"),
         (["--data", "digits", "--delay", "200"], "delay is 200"),
-        (["--data", "digits", "--early-decision", "0"], "theta is 0"),
+        (["--data", "digits", "--early-decision", "0"], "early_decision is 0"),
         (["--data", "digits", "--mode", "runtime", "--jobs", "2"], "standalone mode only"),
     ],
 )
@@ -183,8 +183,8 @@ def test_seeds_that_cannot_be_taken_are_refused(model_file, capsys, seed):
     ("arguments", "message"),
     [
         (["--coding", "phase", "--delay", "5"], "use skip=5"),
-        (["--early-decision", "-3"], "theta is -3.0"),
-        (["--early-decision", "nan"], "theta is nan"),
+        (["--early-decision", "-3"], "early_decision is -3.0"),
+        (["--early-decision", "nan"], "early_decision is nan"),
     ],
 )
 def test_export_refuses_what_run_refuses(model_file, tmp_path, capsys, arguments, message):
@@ -254,8 +254,8 @@ def test_bench_measures_every_contender_and_keeps_the_contract(tmp_path, capsys)
 def test_codes_are_listed_and_printed_with_latex(capsys):
     assert main(["codes"]) == 0
     listed = capsys.readouterr().out
-    assert all(any(line.startswith(name) for line in listed.splitlines()) for name in SCHEMES)
-    for name, scheme in SCHEMES.items():
+    assert all(any(line.startswith(name) for line in listed.splitlines()) for name in CODINGS)
+    for name, scheme in CODINGS.items():
         assert main(["codes", name]) == 0
         shown = capsys.readouterr().out
         assert (

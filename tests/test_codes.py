@@ -7,7 +7,7 @@ from conftest import SMALL_SHAPE, dyadic_images, small_cnn
 from torch import nn
 
 from brianconv import Simulation, simulate, verify
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.coding.hybrid import spike_step
 from brianconv.coding.phase import digitized, phase_weight
 from brianconv.coding.random_numbers import normal, uniform
@@ -19,13 +19,13 @@ from brianconv.simulation.build import build_network
 from brianconv.simulation.program import generate_sources
 from brianconv.verification.reference import simulate_reference
 
-CODES = sorted(SCHEMES)
+CODES = sorted(CODINGS)
 N_STEPS = 24
 
 
 def dyadic(code) -> dict:
     """Options with which weights stay as they are."""
-    return {"v_threshold": 1.0} if SCHEMES[code].measured_threshold else {}
+    return {"v_threshold": 1.0} if CODINGS[code].measured_threshold else {}
 
 
 def spiking_cnn(code, **options):
@@ -35,7 +35,7 @@ def spiking_cnn(code, **options):
 
 def steps_of(spiking) -> int:
     """Steps of a short run: those that the code needs, at most N_STEPS for one that can be stopped at any time."""
-    return spiking.default_steps if spiking.scheme.schedule else min(spiking.default_steps, N_STEPS)
+    return spiking.default_steps if spiking.coding.schedule else min(spiking.default_steps, N_STEPS)
 
 
 def linear(weight, bias=None) -> nn.Linear:
@@ -85,7 +85,7 @@ def test_silent_on_zero_input(numpy_target, code):
     assert np.all(recording.scores[:, -1] == 0)
 
 
-@pytest.mark.parametrize("code", [code for code in CODES if "v_threshold" in SCHEMES[code].parameters])
+@pytest.mark.parametrize("code", [code for code in CODES if "v_threshold" in CODINGS[code].parameters])
 def test_a_pre_charge_below_the_threshold_does_not_fire(numpy_target, code):
     """v_init is in thresholds (Hwang et al. 2021: V_pc < V_th), whatever the threshold."""
     spiking = spiking_cnn(code, v_threshold=0.5, v_init=0.5)
@@ -116,7 +116,7 @@ def test_scores_follow_the_network_before_conversion(numpy_target, code):
 
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_says_what_it_is(code):
-    scheme = SCHEMES[code]
+    scheme = CODINGS[code]
     assert scheme.name == code and scheme.source and scheme.neuron.source and scheme.encoding.source
     for name, parameter in scheme.parameters.items():
         assert parameter.low <= parameter.default <= parameter.high and parameter.meaning, name
@@ -124,10 +124,10 @@ def test_every_code_says_what_it_is(code):
     assert "spikes to layer_0" in text and ("it does not fire" in text) == (not scheme.readout.fires)
 
 
-@pytest.mark.parametrize("code", [code for code in CODES if not SCHEMES[code].readout.fires])
+@pytest.mark.parametrize("code", [code for code in CODES if not CODINGS[code].readout.fires])
 def test_delayed_evaluation_needs_output_spikes(code):
     with pytest.raises(ParameterError, match=r"accumulates its potential.* use skip=3"):
-        simulate(spiking_cnn(code), dyadic_images(1, SMALL_SHAPE), 10, delay=3)
+        simulate(spiking_cnn(code), dyadic_images(1, SMALL_SHAPE), 10, evaluation_delay=3)
 
 
 @pytest.mark.parametrize("code", ["phase", "burst"])
@@ -347,13 +347,13 @@ def test_hybrid_takes_images_of_zero_mean_and_rounds_halves_up(numpy_target):
 @pytest.mark.parametrize("limit", [1, 3, 1e9])
 def test_leaky_neurons_obey_equations_6_to_8(numpy_target, limit):
     """The threshold is strict, is subtracted in the next step, and is not leaked."""
-    drive, leak, threshold = np.array([0.5, 1.0, 1.25]), 0.75, 1.0
-    options = {"leak": leak, "v_threshold": threshold, "spike_limit": limit}
+    drive, decay, threshold = np.array([0.5, 1.0, 1.25]), 0.75, 1.0
+    options = {"decay": decay, "v_threshold": threshold, "spike_limit": limit}
     spiking = one_hidden_layer(np.eye(3), "direct", **options)
     recording = simulate(spiking, drive[None], 40, record_spikes=["layer_0"], record_potentials=["layer_0"])
     u, z, count = np.zeros(3), np.zeros(3), np.zeros(3)
     for step in range(40):
-        u = leak * u + drive - threshold * (z > 0)
+        u = decay * u + drive - threshold * (z > 0)
         z = np.where((u / threshold - 1 > 1e-9) & (count < limit), 1, 0)
         count += z
         np.testing.assert_allclose(recording.potentials["layer_0"].values[0, step], u, atol=1e-12)

@@ -9,7 +9,7 @@ from brianconv.decisions import delayed_scores, early_decisions, skipped_scores
 from brianconv.errors import ParameterError, ShapeError
 
 
-def algorithm_1(scores: np.ndarray, theta: float, first: int) -> tuple[int, int, bool]:
+def algorithm_1(scores: np.ndarray, early_decision: float, first: int) -> tuple[int, int, bool]:
     """Kim et al. (2018), Algorithm 1, line by line, for one image."""
     decision, average, count = None, 0.0, 0
     for t in range(first, len(scores) + 1):
@@ -19,7 +19,7 @@ def algorithm_1(scores: np.ndarray, theta: float, first: int) -> tuple[int, int,
         average = ((top[0] - top[1]) + average) / 2
         if decision == previous:
             count += 1
-            if average > 0 and count >= theta / average:
+            if average > 0 and count >= early_decision / average:
                 return decision, t, True
         else:
             count = 0
@@ -28,11 +28,11 @@ def algorithm_1(scores: np.ndarray, theta: float, first: int) -> tuple[int, int,
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(0, 10**6), st.sampled_from([0.0625, 0.5, 1.0, 3.0]), st.integers(1, 4))
-def test_early_decision_is_algorithm_1(seed, theta, first):
+def test_early_decision_is_algorithm_1(seed, early_decision, first):
     scores = np.random.default_rng(seed).integers(0, 9, size=(4, 12, 3)).cumsum(axis=1) / 16
-    found = early_decisions(scores, theta, first)
+    found = early_decisions(scores, early_decision, first)
     for k, rows in enumerate(scores):
-        assert (found.decisions[k], found.steps[k], found.decided[k]) == algorithm_1(rows, theta, first)
+        assert (found.decisions[k], found.steps[k], found.decided[k]) == algorithm_1(rows, early_decision, first)
 
 
 def test_a_clear_winner_is_decided_by_hand():
@@ -63,7 +63,7 @@ def test_skipped_scores_leave_out_what_came_before():
 def test_refusals():
     with pytest.raises(ParameterError, match=r"skip is 5; it must lie in \[0, n_steps\) = \[0, 5\)"):
         skipped_scores(np.ones((1, 5, 1)), 5)
-    with pytest.raises(ParameterError, match="theta is 0"):
+    with pytest.raises(ParameterError, match="early_decision is 0"):
         early_decisions(np.ones((1, 5, 3)), 0.0)
     with pytest.raises(ShapeError, match="at least two classes"):
         early_decisions(np.ones((1, 5, 1)), 1.0)

@@ -26,7 +26,7 @@ from brianconv.analysis.energy import (
     synaptic_operations_by_layer,
 )
 from brianconv.analysis.metrics import summarize
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.connectivity.average_pooling import AveragePooling
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.convolution import Convolution
@@ -115,11 +115,11 @@ def test_operations_of_park_follow_from_the_spikes(code):
 
 def test_operations_of_a_network_before_conversion_and_of_leaky_neurons():
     assert operation_counts("rate", 0, macs=TABLE_III_DNN) == OperationCounts(TABLE_III_DNN, TABLE_III_DNN)
-    assert operation_counts("hybrid", 7, macs=100, leaks=30) == OperationCounts(130, 107)
+    assert operation_counts("hybrid", 7, macs=100, decays=30) == OperationCounts(130, 107)
 
 
 def test_spikes_with_a_worth_of_their_own_cost_a_multiplication():
-    weighted = {code for code in SCHEMES if operation_counts(code, 5).multiplications == 5}
+    weighted = {code for code in CODINGS if operation_counts(code, 5).multiplications == 5}
     assert weighted == {"phase", "burst", "ttfs", "reverse"}
 
 
@@ -245,7 +245,7 @@ def recording(graph: LayerGraph, spikes: list, steps: list, n_steps: int = 3, an
         analog_operations=np.array([7 * analog, 0, 0]),
         steps=np.array(steps),
         decided=np.zeros(len(spikes), dtype=bool),
-        delay=0,
+        evaluation_delay=0,
         ann_scores=np.zeros((len(spikes), n_classes)),
         shapes=graph.shapes,
     )
@@ -331,7 +331,7 @@ def test_analog_operations_are_those_of_the_images_that_are_not_decided_yet(nump
     images = dyadic_images(5, (1, 6, 6))
     images[:, :, :2] = 0
     images[2] = 0
-    run = simulate(spiking, images, 30, mode=mode, jobs=jobs, theta=0.05)
+    run = simulate(spiking, images, 30, mode=mode, jobs=jobs, early_decision=0.05)
     assert len(set(run.steps.tolist())) > 1, "some are decided before others"
     # a kernel of 3 with stride 2 reads places 0 to 4, of which place 2 twice; 2 channels
     uses = 2 * np.outer([1, 1, 2, 1, 1, 0], [1, 1, 2, 1, 1, 0])

@@ -15,7 +15,7 @@ from conftest import dyadic_, dyadic_images
 from torch import nn
 
 from brianconv import RunSettings, simulate
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.coding.scheme import Parameter
 from brianconv.conversion.convert import convert
 from brianconv.errors import OutputError, ParameterError, SimulationError
@@ -29,7 +29,7 @@ TINY_SHAPE = (1, 2, 2)
 # other addresses, overflows and the like end the program with another status and many lines
 SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=all"
 SANITIZED = [f"CXXFLAGS=-w -O0 -std=c++11 {SANITIZERS}", f"LDFLAGS={SANITIZERS}"]
-ALL_CODES = [(code, e.name) for code, s in SCHEMES.items() for e in (s.encoding, *s.other_encodings)]
+ALL_CODES = [(code, e.name) for code, s in CODINGS.items() for e in (s.encoding, *s.other_encodings)]
 
 
 def tiny_spiking(**parameters):
@@ -79,7 +79,9 @@ def decides_as(done, out, expected):
 def tiny_project(tmp_path_factory):
     """A project compiled with sanitizers; 8 to 20 s."""
     project = export_program(
-        tiny_spiking(), tmp_path_factory.mktemp("tiny") / "project", RunSettings(30, delay=2, theta=0.25)
+        tiny_spiking(),
+        tmp_path_factory.mktemp("tiny") / "project",
+        RunSettings(30, evaluation_delay=2, early_decision=0.25),
     )
     subprocess.run(["make", "-j2", *SANITIZED], cwd=project, check=True, capture_output=True)
     return project
@@ -90,7 +92,7 @@ def expected():
     """What the simulation makes of the tiny images with the parameters of the project."""
     before = brian2.prefs.codegen.target
     brian2.prefs.codegen.target = "numpy"
-    yield simulate(tiny_spiking(), tiny_images(), 30, delay=2, theta=0.25)
+    yield simulate(tiny_spiking(), tiny_images(), 30, evaluation_delay=2, early_decision=0.25)
     brian2.prefs.codegen.target = before
 
 
@@ -116,7 +118,9 @@ def out(tmp_path):
 
 
 def test_exported_program_decides_as_the_simulation(small_spiking, small_images, tmp_path, numpy_target):
-    project = export_program(small_spiking, tmp_path / "project", RunSettings(30, delay=2, theta=0.25))
+    project = export_program(
+        small_spiking, tmp_path / "project", RunSettings(30, evaluation_delay=2, early_decision=0.25)
+    )
     assert {"README.md", "Makefile", "parameters.txt", "static_arrays", "classify.cpp"} <= {
         p.name for p in project.iterdir()
     }
@@ -124,7 +128,7 @@ def test_exported_program_decides_as_the_simulation(small_spiking, small_images,
     subprocess.run(["make", "-j2"], cwd=project, check=True, capture_output=True)
     file = images_file(tmp_path / "IMAGES", small_images)
     done = run(project, file, tmp_path / "OUT")
-    expected = simulate(small_spiking, small_images, 30, delay=2, theta=0.25)
+    expected = simulate(small_spiking, small_images, 30, evaluation_delay=2, early_decision=0.25)
     decides_as(done, tmp_path / "OUT", expected)
     np.testing.assert_array_equal(table_of(tmp_path / "OUT")["latency_ms"], expected.steps)
     assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == [str(d) for d in expected.decisions]
@@ -134,12 +138,27 @@ def test_exported_program_decides_as_the_simulation(small_spiking, small_images,
 @pytest.mark.parametrize(
     ("edits", "n_steps", "settings", "parameters"),
     [
-        ({}, 30, {"delay": 2, "theta": 0.25}, {}),
-        ({"schedule.n_steps": "41", "schedule.theta": "0"}, 41, {"delay": 2}, {}),
-        ({"schedule.n_steps": "7", "layer_3.delay": "6", "schedule.theta": "0"}, 7, {"delay": 6}, {}),
-        ({"schedule.n_steps": "1e1", "layer_3.skip": "4"}, 10, {"delay": 2, "skip": 4, "theta": 0.25}, {}),
-        ({"layer_1.v_init": ".5"}, 30, {"delay": 2, "theta": 0.25}, {"v_init": {"layer_1": 0.5}}),
-        ({"input.v_threshold": "+5E-1"}, 30, {"delay": 2, "theta": 0.25}, {"v_threshold": {"input": 0.5}}),
+        ({}, 30, {"evaluation_delay": 2, "early_decision": 0.25}, {}),
+        ({"schedule.n_steps": "41", "schedule.early_decision": "0"}, 41, {"evaluation_delay": 2}, {}),
+        (
+            {"schedule.n_steps": "7", "layer_3.evaluation_delay": "6", "schedule.early_decision": "0"},
+            7,
+            {"evaluation_delay": 6},
+            {},
+        ),
+        (
+            {"schedule.n_steps": "1e1", "layer_3.skip": "4"},
+            10,
+            {"evaluation_delay": 2, "skip": 4, "early_decision": 0.25},
+            {},
+        ),
+        ({"layer_1.v_init": ".5"}, 30, {"evaluation_delay": 2, "early_decision": 0.25}, {"v_init": {"layer_1": 0.5}}),
+        (
+            {"input.v_threshold": "+5E-1"},
+            30,
+            {"evaluation_delay": 2, "early_decision": 0.25},
+            {"v_threshold": {"input": 0.5}},
+        ),
     ],
 )
 def test_changed_parameters_mean_what_they_mean_in_the_simulation(
@@ -177,11 +196,11 @@ def lines_of(project):
         ("schedule.n_steps", "2", "layer_3.delay is 2; it must be below schedule.n_steps"),
         ("schedule.first_image", "2147483643", "image numbers exceed 2147483647"),
         ("schedule.first_image", "-1", "must lie in"),
-        ("schedule.theta", "-0.1", "must lie in"),
-        ("schedule.theta", "nan", "finite number"),
-        ("schedule.theta", "inf", "finite number"),
-        ("schedule.theta", "1e999", "finite number"),
-        ("layer_3.delay", "30", "must be below schedule.n_steps, which is 30"),
+        ("schedule.early_decision", "-0.1", "must lie in"),
+        ("schedule.early_decision", "nan", "finite number"),
+        ("schedule.early_decision", "inf", "finite number"),
+        ("schedule.early_decision", "1e999", "finite number"),
+        ("layer_3.evaluation_delay", "30", "must be below schedule.n_steps, which is 30"),
         ("layer_3.skip", "31", "must be below schedule.n_steps, which is 30"),
         ("layer_3.skip", "-1", "must lie in"),
         ("input.v_init", " 0.4", "without spaces"),
@@ -390,7 +409,7 @@ def test_output_that_cannot_be_printed_is_an_error(project, images, out):
 
 def test_an_interrupted_program_writes_no_table(project, images, out):
     text = (project / "parameters.txt").read_text()
-    text = text.replace("n_steps=30", "n_steps=150000").replace("theta=0.25", "theta=0")
+    text = text.replace("n_steps=30", "n_steps=150000").replace("early_decision=0.25", "early_decision=0")
     (project / "parameters.txt").write_text(text)
     with subprocess.Popen([project / "main", images, out], stdout=-1, stderr=-1, text=True) as process:
         assert process.stderr.readline() == "images 1\n"
@@ -442,7 +461,7 @@ def test_ranges_of_all_codes_are_compiled_in(code, encoding, tmp_path):
     for (population, name), (low, high, whole, equal_to) in own.items():
         if name in ("delay", "skip"):
             continue
-        allowed: Parameter = spiking.scheme.all_parameters[name]
+        allowed: Parameter = spiking.coding.all_parameters[name]
         assert (float(low), float(high), whole == "true") == (allowed.low, allowed.high, allowed.whole)
         assert equal_to.endswith(f".{name}") and (equal_to == f"{population}.{name}" or not allowed.per_layer)
     # every constant of the equations has a value, from the file or compiled in
@@ -462,7 +481,7 @@ def test_nothing_that_is_compiled_in_follows_from_what_may_be_changed(code, enco
     parameters = program_parameters(spiking, settings, "float64")
     for parameter in parameters.changeable:
         name = parameter.name.partition(".")[2]
-        if name not in spiking.scheme.all_parameters or name.startswith("pixel_"):
+        if name not in spiking.coding.all_parameters or name.startswith("pixel_"):
             continue
         for value in (parameter.limits.low, parameter.limits.high):
             other = parameter_values(spiking.with_parameters(**{name: value}), settings, 1)

@@ -9,7 +9,7 @@ import torch
 from conftest import SMALL_SHAPE, convert_flat, dyadic_images, residual_network, small_cnn
 from torch import nn
 
-from brianconv.coding import find_scheme
+from brianconv.coding import find_coding
 from brianconv.conversion.convert import from_normalized
 from brianconv.errors import DataError, ParameterError, ShapeError
 from brianconv.graph import INPUT
@@ -63,7 +63,7 @@ def test_transmission_equals_the_simulation(network):
         )
     else:
         rate, images = residual_network()
-        spiking = from_normalized(rate.normalized, find_scheme("ttfs"))
+        spiking = from_normalized(rate.normalized, find_coding("ttfs"))
     spiking = spiking.with_parameters(tau=tau, t_d=t_d, window=12)
     run = simulate_reference(spiking, images, spiking.default_steps)
     network = FirstSpikeNetwork(spiking, "float64")
@@ -166,7 +166,7 @@ def test_other_codes_and_changed_neurons_are_refused(spiking, small_spiking, ima
 @pytest.mark.parametrize("options", [{"synaptic_delay": 3}, {"tau_m": 20}, {"noise": 0.1}, {"refractory": 2}])
 def test_layers_that_kernels_are_not_tuned_for_are_refused(images, options):
     other = convert_flat(small_cnn(), images, coding="ttfs", **options)
-    with pytest.raises(ParameterError, match="without delay, leak, rest and noise"):
+    with pytest.raises(ParameterError, match="without delay, decay, rest and noise"):
         tune_kernels(other, images)
 
 

@@ -8,13 +8,13 @@ from torch import nn
 from torch.nn import functional
 
 from brianconv import simulate, verify
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.conversion.convert import convert
 from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import UnsupportedLayerError
 
 SHAPE = (2, 11, 9)
-POOLING_CODES = sorted(name for name, scheme in SCHEMES.items() if not scheme.no_max_pooling)
+POOLING_CODES = sorted(name for name, scheme in CODINGS.items() if not scheme.no_max_pooling)
 
 
 def pooling_cnn(pool: nn.Module | None = None) -> nn.Sequential:
@@ -30,7 +30,7 @@ def pooling_cnn(pool: nn.Module | None = None) -> nn.Sequential:
 
 
 def pooling_network(code, **options):
-    if SCHEMES[code].measured_threshold:
+    if CODINGS[code].measured_threshold:
         options = {"v_threshold": 1.0, **options}
     return convert(pooling_cnn(), normalization="none", input_shape=SHAPE, coding=code, **options)
 
@@ -39,7 +39,7 @@ def pooling_network(code, **options):
 @pytest.mark.parametrize("code", POOLING_CODES)
 def test_brian_equals_the_torch_reference(numpy_target, code, synapses):
     spiking = pooling_network(code)
-    n_steps = spiking.default_steps if spiking.scheme.schedule else 20
+    n_steps = spiking.default_steps if spiking.coding.schedule else 20
     outcome = verify(spiking, dyadic_images(2, SHAPE), n_steps, synapses=synapses)
     assert outcome.passed and outcome.n_spikes > 100, str(outcome)
 
@@ -132,7 +132,7 @@ def test_pooling_that_spikes_cannot_express_is_refused(model, message):
         convert(model, normalization="none", input_shape=SHAPE)
 
 
-@pytest.mark.parametrize("code", sorted(set(SCHEMES) - set(POOLING_CODES)))
+@pytest.mark.parametrize("code", sorted(set(CODINGS) - set(POOLING_CODES)))
 def test_codes_without_maximum_pooling_say_why(code):
     with pytest.raises(UnsupportedLayerError, match=r"'layer_2' .* at most once lose too much .* average pooling"):
         pooling_network(code, v_threshold=1.0)

@@ -1,4 +1,4 @@
-"""Membranes that leak, rest and are noisy; delays; weights of a few bits; potentials in millivolts."""
+"""Membranes that decay, rest and are noisy; delays; weights of a few bits; potentials in millivolts."""
 
 import numpy as np
 import pytest
@@ -7,23 +7,23 @@ from conftest import SMALL_SHAPE, convert_flat, dyadic_images, small_cnn
 from torch import nn
 
 from brianconv import plot_potentials, simulate, verify
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
 
-CODES = sorted(SCHEMES)
-DELAYED = sorted(name for name, scheme in SCHEMES.items() if not scheme.no_delay)
+CODES = sorted(CODINGS)
+DELAYED = sorted(name for name, scheme in CODINGS.items() if not scheme.no_delay)
 
 
 def network(code, **options):
-    measured = {"v_threshold": 1.0} if SCHEMES[code].measured_threshold else {}
+    measured = {"v_threshold": 1.0} if CODINGS[code].measured_threshold else {}
     return convert_flat(
         small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding=code, **{**measured, **options}
     )
 
 
 def n_steps(spiking) -> int:
-    return spiking.default_steps if spiking.scheme.schedule else 20
+    return spiking.default_steps if spiking.coding.schedule else 20
 
 
 def constant_drive(value, **options):
@@ -165,7 +165,7 @@ def test_impossible_membranes_are_refused(options, message):
 
 
 def test_membranes_that_cannot_leak_say_why():
-    with pytest.raises(ParameterError, match=r"leak by themselves: set leak=exp\(-1/tau_m\)"):
+    with pytest.raises(ParameterError, match=r"leak by themselves: set decay=exp\(-1/tau_m\)"):
         network("hybrid", tau_m=10.0)
     with pytest.raises(ParameterError, match="no membrane"):
         network("analog").with_membrane(INPUT, tau_m=10.0)
@@ -185,7 +185,7 @@ def test_values_of_layers_that_are_not_named_stay():
 
 
 def test_what_a_spike_carries_follows_a_change():
-    spiking = network("rate").change_neurons("layer_0", carries="5")
+    spiking = network("rate").change_neurons("layer_0", spike_value="5")
     assert "v_post += w * 5" in spiking.describe("layer_0")
 
 

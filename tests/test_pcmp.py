@@ -9,7 +9,7 @@ import torch
 from conftest import SMALL_SHAPE, convert_flat, dyadic_images, residual_network, small_cnn
 from torch import nn
 
-from brianconv.coding import find_scheme
+from brianconv.coding import find_coding
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.dense import Dense
 from brianconv.connectivity.max_pooling import MaxPooling
@@ -207,7 +207,7 @@ def test_other_codes_and_changed_neurons_are_refused(small_spiking, small_images
 @pytest.mark.parametrize("options", [{"encoding": "analog"}, {"encoding": "poisson"}, {"tau_m": 20}, {"noise": 0.1}])
 def test_neurons_that_pcmp_does_not_simulate_are_refused(small_images, options):
     other = convert_flat(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, **options)
-    with pytest.raises(ParameterError, match="without leak, rest and noise whose pixels are constant currents"):
+    with pytest.raises(ParameterError, match="without decay, rest and noise whose pixels are constant currents"):
         tune_pcmp(other, small_images)
 
 
@@ -218,7 +218,7 @@ def test_a_network_whose_input_reaches_two_layers_keeps_its_spikes():
     layers = list(spiking.graph.layers)
     layers[2] = replace(last, connections=(*last.connections, first))
     graph = replace(spiking.graph, layers=tuple(layers))
-    wide = from_normalized(normalize(graph, None, "none"), find_scheme("rate"))
+    wide = from_normalized(normalize(graph, None, "none"), find_coding("rate"))
     found = tune_pcmp(wide, images, n_steps=N_STEPS, candidates=FEW, dtype="float64")
     earlier = {name: found.v_init[name] for name in (INPUT, "conv1", "conv2")}
     np.testing.assert_allclose(found.errors["join"], brute_force(wide, images, "join", FEW, earlier), rtol=1e-9)

@@ -7,7 +7,7 @@ from test_recording import LABELS, recording
 
 from brianconv import Simulation, plot_accuracy, plot_correlation, plot_potentials, plot_raster, simulate
 from brianconv.analysis import plotting
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.conversion.convert import convert
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.positions import position_of_torch_index
@@ -81,9 +81,9 @@ def threshold_of(traced, spiking, layer, neuron):
     return next(patch.get_data().values for patch in patches if patch.get_label() == "threshold")
 
 
-@pytest.mark.parametrize("code", sorted(SCHEMES))
+@pytest.mark.parametrize("code", sorted(CODINGS))
 def test_spikes_are_where_the_potential_reaches_the_threshold_that_is_drawn(numpy_target, code, small_images):
-    measured = {"v_threshold": 1.0} if SCHEMES[code].measured_threshold else {}
+    measured = {"v_threshold": 1.0} if CODINGS[code].measured_threshold else {}
     spiking = convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding=code, **measured)
     traced = simulate(spiking, small_images[:1], record_potentials=["layer_2"])
     spikes = traced.spikes_of("layer_2")

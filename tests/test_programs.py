@@ -450,7 +450,7 @@ def test_a_recording_is_saved_whole_or_not_at_all(simulation, tmp_path):
 
 
 def test_early_decision_passes_the_checks(simulation, compiled):
-    early = simulation.run(IMAGES, 40, theta=0.25, jobs=2)
+    early = simulation.run(IMAGES, 40, early_decision=0.25, jobs=2)
     assert early.steps.min() < 40
 
 

@@ -25,7 +25,7 @@ def recording(**changes) -> Recording:
         "analog_operations": np.array([5, 0, 0, 0]),
         "steps": np.array([4, 4]),
         "decided": np.array([False, False]),
-        "delay": 0,
+        "evaluation_delay": 0,
         "ann_scores": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]),
         "shapes": {"input": (1, 1, 3), "fc": (3,)},
         "spikes": {"fc": Spikes(np.array([0, 1]), np.array([2, 4]), np.array([2, 1]))},
@@ -63,13 +63,13 @@ def test_a_latency_that_is_never_reached_is_none():
 
 
 def test_no_decision_counts_during_the_delay():
-    np.testing.assert_array_equal(recording(delay=2).accuracy_by_step(LABELS), [0.0, 0.0, 0.5, 1.0])
+    np.testing.assert_array_equal(recording(evaluation_delay=2).accuracy_by_step(LABELS), [0.0, 0.0, 0.5, 1.0])
 
 
 def test_delayed_is_what_a_simulation_with_that_delay_gives(small_spiking, small_images, numpy_target):
     options = {"v_init": 0.5, "mode": "runtime"}
     later = simulate(small_spiking, small_images, 12, **options).delayed(5)
-    run = simulate(small_spiking, small_images, 12, delay=5, **options)
+    run = simulate(small_spiking, small_images, 12, evaluation_delay=5, **options)
     assert run.scores[:, 5:].any()
     np.testing.assert_allclose(later.scores, run.scores, rtol=1e-6)
     np.testing.assert_array_equal(later.decisions_by_step[:, 5:], run.decisions_by_step[:, 5:])
@@ -79,7 +79,7 @@ def test_delayed_is_what_a_simulation_with_that_delay_gives(small_spiking, small
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"delay": 1}, "this one had a delay of 1 steps"),
+        ({"evaluation_delay": 1}, "this one had a delay of 1 steps"),
         ({"decided": np.array([True, False])}, "this one had early decision"),
         ({"scores": np.full((2, 3, 2), 0.3)}, "does not fire: use"),
     ],
@@ -102,7 +102,7 @@ def test_saved_and_loaded_are_equal(tmp_path):
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(recording(), name))
     np.testing.assert_array_equal(loaded.spikes["fc"].step, [2, 4])
-    assert loaded.parameters == recording().parameters and loaded.dt_ms == 1.0 and loaded.theta is None
+    assert loaded.parameters == recording().parameters and loaded.dt_ms == 1.0 and loaded.early_decision is None
     np.testing.assert_array_equal(loaded.potentials["fc"].values, recording().potentials["fc"].values)
     assert json.loads((tmp_path / "deep" / "folder" / "recording.json").read_text())["timing"]["build_s"] == 1.0
 
@@ -151,10 +151,10 @@ def changed_arrays(folder, **changes):
         ({"shapes": {"input": [1, 1, 3], "fc": [4]}}, r"scores have shape \(2, 4, 3\)"),
         ({"shapes": {"input": [2**20, 2**20, 3], "fc": [3]}}, "the number of neurons of 'input'"),
         ({"shapes": {"input": [1.5], "fc": [3]}}, "the shape of 'input' is 1.5"),
-        ({"delay": 4}, "delay is 4; it is a whole number from 0 to 3"),
-        ({"delay": True}, "delay is True"),
-        ({"theta": "1"}, "theta is '1'"),
-        ({"theta": 0}, "theta is 0"),
+        ({"evaluation_delay": 4}, "evaluation_delay is 4; it is a whole number from 0 to 3"),
+        ({"evaluation_delay": True}, "evaluation_delay is True"),
+        ({"early_decision": "1"}, "early_decision is '1'"),
+        ({"early_decision": 0}, "early_decision is 0"),
         ({"parameters": {"v_init": {"other": 1.0}}}, "parameter 'v_init' has 'other'"),
         ({"parameters": {"v_init": {"fc": None}}}, "parameter 'v_init' of 'fc' is None"),
         ({"parameters": []}, "parameters is a list"),
@@ -225,7 +225,7 @@ def test_arrays_that_contradict_each_other_are_refused(tmp_path, changes, messag
 
 
 def test_early_decisions_are_loaded(tmp_path):
-    early = recording(steps=np.array([2, 4]), decided=np.array([True, False]), theta=0.5)
+    early = recording(steps=np.array([2, 4]), decided=np.array([True, False]), early_decision=0.5)
     early.scores[0, 2:] = np.nan
     early.potentials["fc"].values[0, 2:] = np.nan
     early.save(tmp_path)

@@ -57,7 +57,7 @@ def test_both_modes_equal_the_reference(small_spiking, small_images, delay):
 
 
 def convert_again(spiking, **options):
-    return from_normalized(spiking.normalized, spiking.scheme, v_init=0.25, **options)
+    return from_normalized(spiking.normalized, spiking.coding, v_init=0.25, **options)
 
 
 def counts(reference) -> np.ndarray:
@@ -159,19 +159,19 @@ def test_a_compiled_program_serves_other_images_weights_and_parameters(small_spi
     same = Simulation(small_spiking, "standalone")
     runtime = Simulation(small_spiking)
     for v_init in (0.0, 0.5):
-        a, b = (s.run(others, 10, v_init=v_init, delay=2, skip=1) for s in (same, runtime))
+        a, b = (s.run(others, 10, v_init=v_init, evaluation_delay=2, skip=1) for s in (same, runtime))
         np.testing.assert_array_equal(a.scores, b.scores)
     halved = small_spiking.graph.map_connections(lambda _, c: c.scaled(np.ones(()), np.array(2.0)))
     changed = from_normalized(
         NormalizedNetwork(halved, small_spiking.normalized.activation_scale, "none", halved),
-        small_spiking.scheme,
+        small_spiking.coding,
     )
     assert simulate(changed, others, 10, mode="standalone").spike_counts.sum() < a.spike_counts.sum()
 
 
 def test_delayed_evaluation_discards_the_first_spikes(numpy_target, small_spiking, small_images):
     simulation = Simulation(small_spiking)
-    whole, delayed = simulation.run(small_images, N_STEPS), simulation.run(small_images, N_STEPS, delay=6)
+    whole, delayed = simulation.run(small_images, N_STEPS), simulation.run(small_images, N_STEPS, evaluation_delay=6)
     steps = np.arange(1, N_STEPS + 1)[:, None]
     spike_counts = whole.scores * steps
     expected = (spike_counts - spike_counts[:, 5:6]) / np.maximum(steps - 6, 1)
@@ -184,8 +184,8 @@ def test_early_decision_is_the_same_in_both_modes_and_offline(small_spiking, sma
     recordings = {}
     for mode in ("runtime", "standalone"):
         simulation = Simulation(small_spiking, mode, record_spikes=["input"])
-        whole = simulation.run(small_images, 40, delay=delay)
-        recordings[mode] = early = simulation.run(small_images, 40, delay=delay, theta=0.25)
+        whole = simulation.run(small_images, 40, evaluation_delay=delay)
+        recordings[mode] = early = simulation.run(small_images, 40, evaluation_delay=delay, early_decision=0.25)
         offline = early_decisions(whole.scores, 0.25, delay + 1)
         np.testing.assert_array_equal(early.steps, offline.steps)
         np.testing.assert_array_equal(early.decisions, offline.decisions)
@@ -201,7 +201,7 @@ def test_early_decision_is_the_same_in_both_modes_and_offline(small_spiking, sma
 
 def test_shards_are_joined_in_order(small_spiking, small_images):
     simulation = Simulation(small_spiking, "standalone", record_spikes=["input"], record_potentials=["layer_11"])
-    one, three = (simulation.run(small_images, 12, theta=1.0, jobs=jobs) for jobs in (1, 3))
+    one, three = (simulation.run(small_images, 12, early_decision=1.0, jobs=jobs) for jobs in (1, 3))
     for name in ("scores", "spike_counts", "synaptic_operations", "steps", "decided"):
         np.testing.assert_array_equal(getattr(one, name), getattr(three, name))
     for name in ("image", "step", "torch_index"):
@@ -379,11 +379,11 @@ def test_describe_prints_every_layer_in_order(small_spiking):
         (lambda s, x: simulate(s, x, dtype="float16"), ParameterError, "float64, float32"),
         (lambda s, x: simulate(s, x, -3), ParameterError, "at least 1 step"),
         (lambda s, x: simulate(s, x, 10.5), ParameterError, "a whole number of steps"),
-        (lambda s, x: simulate(s, x, 5, delay=5), ParameterError, r"\[0, 5\)"),
-        (lambda s, x: simulate(s, x, 5, theta=-1.0), ParameterError, "theta is -1"),
+        (lambda s, x: simulate(s, x, 5, evaluation_delay=5), ParameterError, r"\[0, 5\)"),
+        (lambda s, x: simulate(s, x, 5, early_decision=-1.0), ParameterError, "early_decision is -1"),
         (lambda s, x: simulate(s, x, 5, jobs=2), ParameterError, "standalone mode only"),
         (lambda s, x: simulate(s, x, 5, jobs="2"), ParameterError, "jobs is '2'; it is a whole number"),
-        (lambda s, x: simulate(s, x, 5, theta="1"), ParameterError, "theta is '1'; the threshold"),
+        (lambda s, x: simulate(s, x, 5, early_decision="1"), ParameterError, "early_decision is '1'; the threshold"),
         (lambda s, x: verify(s, x, 0), ParameterError, "at least 1 step"),
         (lambda s, x: simulate(s, x, 5, v_init=2.0), ParameterError, r"v_init of 'input' is 2; it must lie in"),
         (lambda s, x: simulate(s, x, 5, beta=2.0), ParameterError, "no parameter 'beta'"),

@@ -89,7 +89,7 @@ def test_states_of_tuning_are_taken_only_as_they_were_written(method, tmp_path, 
     paths = list(leaves(content["state"]))
     for place in paths[:: max(1, len(paths) // 25)]:
         for value in ("text", [], {}, True, -1e9, "DELETE", None):
-            if value is None and place[-1] == "theta":
+            if value is None and place[-1] == "early_decision":
                 continue
             path.write_text(json.dumps(changed(content, ("state", *place), value)))
             if value == -1e9 and method in ("kernels", "refinement") and place[0] in ("losses", "paths", "tried"):
@@ -138,7 +138,7 @@ CHANGES = {
     ("history", "other"): (1,),
     ("network", "weights.layer_0"): (torch.zeros(3), torch.full((3, 4), torch.nan), "text", "DELETE"),
     ("network", "v_threshold.layer_0"): (torch.tensor(-1.0), torch.tensor(torch.nan)),
-    ("network", "leak.layer_0"): (torch.tensor(1.5), torch.tensor(1.0, dtype=torch.float64)),
+    ("network", "decay.layer_0"): (torch.tensor(1.5), torch.tensor(1.0, dtype=torch.float64)),
     ("averaged", "module.weights.layer_0"): (torch.zeros(3), "DELETE"),
     ("averaged", "n_averaged"): ("1", "DELETE"),
     ("optimizer", "param_groups"): ([], "text", None),

@@ -49,7 +49,7 @@ def small_cnn() -> nn.Sequential:
 
 
 def small_network(**options) -> TrainableNetwork:
-    settings = {"coding": "hybrid", "v_threshold": 0.5, "leak": 0.75, "input_shape": SHAPE} | options
+    settings = {"coding": "hybrid", "v_threshold": 0.5, "decay": 0.75, "input_shape": SHAPE} | options
     n_steps = settings.pop("n_steps", None)
     model = small_cnn()
     return TrainableNetwork(model, convert(model, **settings), n_steps)
@@ -67,11 +67,11 @@ class PlainSpike(torch.autograd.Function):
         return gradient * GAMMA * torch.clamp(1 - z.abs(), min=0)
 
 
-def plain(drive, v_threshold, leak, after_spike=True):
+def plain(drive, v_threshold, decay, after_spike=True):
     """Equations 6 to 8, line by line; the gradient of a spike passes whether or not it was the first, or only then."""
     u, z, fired, spikes = torch.zeros_like(drive[0]), torch.full_like(drive[0], -1.0), torch.zeros_like(drive[0]), []
     for arriving in drive:
-        u = leak * u + arriving - v_threshold * (z > 0)
+        u = decay * u + arriving - v_threshold * (z > 0)
         z = u / v_threshold - 1
         above = PlainSpike.apply(z)
         first = above * (1 - fired)
@@ -84,8 +84,8 @@ def random_drive(n_steps=6, scale=0.7):
     return (torch.randn(n_steps, 5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 0.4) * scale
 
 
-def values(v_threshold=0.8, leak=0.9):
-    return [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (v_threshold, leak)]
+def values(v_threshold=0.8, decay=0.9):
+    return [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (v_threshold, decay)]
 
 
 # gradients of hidden layers
@@ -95,27 +95,27 @@ def values(v_threshold=0.8, leak=0.9):
 def test_spikes_and_gradients_are_those_of_equations_6_to_8_under_autograd(after_spike):
     outcomes, surrogate = [], Surrogate(GAMMA, after_spike=after_spike)
     for neurons in (lambda *x: LeakySpikes.apply(*x, surrogate), lambda *x: plain(*x, after_spike)):
-        drive, (threshold, leak) = random_drive().requires_grad_(), values()
-        spikes = neurons(drive, threshold, leak)
+        drive, (threshold, decay) = random_drive().requires_grad_(), values()
+        spikes = neurons(drive, threshold, decay)
         weights = torch.linspace(-1, 1, spikes.numel(), dtype=torch.float64).reshape(spikes.shape)
         (weights * spikes).sum().backward()
-        outcomes.append((spikes.detach(), drive.grad, threshold.grad, leak.grad))
+        outcomes.append((spikes.detach(), drive.grad, threshold.grad, decay.grad))
     assert outcomes[0][0].sum() > 20 and torch.all(outcomes[0][0].sum(dim=0) <= 1)
     for ours, expected in zip(*outcomes, strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_local_gradients_are_the_printed_equations_19_21_and_23():
-    drive, (threshold, leak) = random_drive().requires_grad_(), values()
-    spikes = LeakySpikes.apply(drive, threshold, leak, Surrogate(GAMMA, through_time=False))
+    drive, (threshold, decay) = random_drive().requires_grad_(), values()
+    spikes = LeakySpikes.apply(drive, threshold, decay, Surrogate(GAMMA, through_time=False))
     of_spikes = torch.randn(spikes.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     spikes.backward(of_spikes)
-    v, share, arriving, credit = 0.8, 0.9, drive.detach().numpy(), of_spikes.numpy()
+    v, fraction, arriving, credit = 0.8, 0.9, drive.detach().numpy(), of_spikes.numpy()
     u_before = np.zeros(arriving[0].shape)
     z_before = np.full(arriving[0].shape, -1.0)
     of_drive, of_threshold, of_leak = [], 0.0, 0.0
     for t in range(len(arriving)):
-        u = share * u_before + arriving[t] - v * (z_before > 0)
+        u = fraction * u_before + arriving[t] - v * (z_before > 0)
         z = u / v - 1
         of_z = credit[t] * GAMMA * np.maximum(0, 1 - np.abs(z))
         of_drive.append(of_z / v)
@@ -124,7 +124,7 @@ def test_local_gradients_are_the_printed_equations_19_21_and_23():
         u_before, z_before = u, z
     np.testing.assert_allclose(drive.grad, of_drive, rtol=1e-12)
     assert threshold.grad.item() == pytest.approx(of_threshold, rel=1e-12)
-    assert leak.grad.item() == pytest.approx(of_leak, rel=1e-12)
+    assert decay.grad.item() == pytest.approx(of_leak, rel=1e-12)
 
 
 def test_gradients_are_finite_differences_where_spikes_are_replaced_by_the_integral_of_the_surrogate():
@@ -132,22 +132,22 @@ def test_gradients_are_finite_differences_where_spikes_are_replaced_by_the_integ
     arriving = random_drive(scale=1.0).abs() * 0.05
     weights = torch.linspace(-1, 1, arriving.numel(), dtype=torch.float64).reshape(arriving.shape)
 
-    def loss(drive, v, share):
+    def loss(drive, v, fraction):
         u, total = torch.zeros_like(drive[0]), 0.0
         for t in range(len(drive)):
-            u = share * u + drive[t]
+            u = fraction * u + drive[t]
             assert (u < v).all()
             z = u / v - 1
             total += float((weights[t] * GAMMA * (z + z * z / 2)).sum())  # the integral of 1 - |z|, z in [-1, 0]
         return total
 
-    drive, (threshold, leak) = arriving.clone().requires_grad_(), values(0.8, 0.9)
-    LeakySpikes.apply(drive, threshold, leak, Surrogate(GAMMA)).backward(weights)
+    drive, (threshold, decay) = arriving.clone().requires_grad_(), values(0.8, 0.9)
+    LeakySpikes.apply(drive, threshold, decay, Surrogate(GAMMA)).backward(weights)
     h = 1e-6
     of_threshold = (loss(arriving, 0.8 + h, 0.9) - loss(arriving, 0.8 - h, 0.9)) / (2 * h)
     of_leak = (loss(arriving, 0.8, 0.9 + h) - loss(arriving, 0.8, 0.9 - h)) / (2 * h)
     assert threshold.grad.item() == pytest.approx(of_threshold, rel=1e-6)
-    assert leak.grad.item() == pytest.approx(of_leak, rel=1e-6)
+    assert decay.grad.item() == pytest.approx(of_leak, rel=1e-6)
     for place in [(0, 0, 0), (2, 3, 1), (5, 4, 6)]:
         step = torch.zeros_like(arriving)
         step[place] = h
@@ -157,8 +157,8 @@ def test_gradients_are_finite_differences_where_spikes_are_replaced_by_the_integ
 
 @pytest.mark.parametrize("limit", [1, 2, MANY])
 def test_neurons_fire_as_often_as_they_may_and_go_on_computing(limit):
-    drive, (threshold, leak) = torch.full((6, 1, 1), 1.25, dtype=torch.float64), values(1.0, 1.0)
-    spikes = LeakySpikes.apply(drive, threshold, leak, Surrogate(), limit)
+    drive, (threshold, decay) = torch.full((6, 1, 1), 1.25, dtype=torch.float64), values(1.0, 1.0)
+    spikes = LeakySpikes.apply(drive, threshold, decay, Surrogate(), limit)
     assert spikes.ravel().tolist() == [1.0] * min(limit, 6) + [0.0] * (6 - min(limit, 6))
 
 
@@ -262,7 +262,7 @@ def test_spikes_and_decisions_are_those_of_the_simulation(numpy_target, variant)
     found = [ours.spikes_per_neuron[name] for name in spiking.populations[:-1]]
     np.testing.assert_allclose(np.array(found) * 12 * sizes, counts)
     assert counts[1:].min() > 5
-    assert (counts[0] == 0) == (spiking.scheme.encoding.name == "analog"), "analog pixels are not spikes"
+    assert (counts[0] == 0) == (spiking.coding.encoding.name == "analog"), "analog pixels are not spikes"
 
 
 def test_trained_networks_decide_alike_in_torch_and_in_generated_code():
@@ -314,7 +314,7 @@ def test_training_lowers_the_loss_and_raises_the_accuracy():
     assert 0 < after.spikes_per_neuron["layer_1"] <= 1
     trained = network.settings()
     assert all(trained["v_threshold"][name] != value for name, value in initial["v_threshold"].items())
-    assert 0 <= trained["leak"]["layer_1"] <= 1
+    assert 0 <= trained["decay"]["layer_1"] <= 1
 
 
 def test_bfloat16_trains_too_and_keeps_potentials_exact():
@@ -407,10 +407,10 @@ def test_dropout_is_the_models_and_keeps_its_neurons_for_all_steps():
 def test_leaks_stay_between_0_and_1_and_thresholds_above_0():
     network = small_network()
     with torch.no_grad():
-        for parameter, value in ((network.leak["layer_1"], 1.5), (network.v_threshold["layer_1"], -2.0)):
+        for parameter, value in ((network.decay["layer_1"], 1.5), (network.v_threshold["layer_1"], -2.0)):
             parameter.fill_(value)
     network.confine()
-    assert network.settings()["leak"]["layer_1"] == 1.0
+    assert network.settings()["decay"]["layer_1"] == 1.0
     assert 0 < network.settings()["v_threshold"]["layer_1"] < 0.01
 
 
@@ -467,11 +467,11 @@ def test_other_kinds_of_dropout_are_refused():
 
 def test_leaks_that_are_kept_stay_as_they_are():
     network, *_ = digits_network()
-    for leak in network.leak.values():
-        leak.requires_grad_(False)
-        leak.fill_(1.5)
+    for decay in network.decay.values():
+        decay.requires_grad_(False)
+        decay.fill_(1.5)
     network.confine()
-    assert all(float(leak) == 1.5 for leak in network.leak.values())
+    assert all(float(decay) == 1.5 for decay in network.decay.values())
 
 
 def test_data_and_schedules_are_checked_before_training():
@@ -527,7 +527,7 @@ def test_command_writes_what_run_takes(tmp_path, numpy_target, capsys):
     run_stdb(parsed, {"calibration": 200, "mean": 0.3, "std": 0.4}, out)
     settings = json.loads(out.read_text())
     assert settings["window"] == 6 and settings["mean"] == [0.3] and settings["normalization"] == "none"
-    assert set(settings["v_threshold"]) == {"layer_1", "layer_3"} and set(settings["leak"]) == {"layer_1"}
+    assert set(settings["v_threshold"]) == {"layer_1", "layer_3"} and set(settings["decay"]) == {"layer_1"}
     curves = json.loads((tmp_path / "trained.curves.json").read_text())
     assert len(curves["loss"]) == len(curves["accuracy"]) == 2
     files = {"mlp.py", "weights", "trained.json", "trained.curves.json", "trained.safetensors", "__pycache__"}

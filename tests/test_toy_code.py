@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 from conftest import SMALL_SHAPE, convert_flat, dyadic_images, small_cnn
-from toy_code import SCHEME
+from toy_code import CODING
 
 from brianconv import simulate
 from brianconv.analysis.energy import operation_counts
 from brianconv.cli import main
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 
 
 @pytest.fixture
 def toy(monkeypatch):
-    monkeypatch.setitem(SCHEMES, "toy", SCHEME)
+    monkeypatch.setitem(CODINGS, "toy", CODING)
 
 
 def test_a_toy_code_runs_in_both_modes_with_the_same_spikes(toy):

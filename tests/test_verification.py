@@ -8,17 +8,17 @@ from conftest import SMALL_SHAPE, dyadic_images, small_cnn
 from test_max_pooling import pooling_network
 
 from brianconv import verify
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.conversion.convert import convert
 from brianconv.errors import ParameterError
 from brianconv.verification import comparison as verification
 
-CODES = sorted(SCHEMES)
-SILENT_OUTPUT = [code for code in CODES if not SCHEMES[code].readout.fires]
+CODES = sorted(CODINGS)
+SILENT_OUTPUT = [code for code in CODES if not CODINGS[code].readout.fires]
 
 
 def network(code, **options):
-    measured = {"v_threshold": 1.0} if SCHEMES[code].measured_threshold else {}
+    measured = {"v_threshold": 1.0} if CODINGS[code].measured_threshold else {}
     return convert(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, coding=code, **{**measured, **options})
 
 
@@ -27,7 +27,7 @@ def images(n=2):
 
 
 def steps(spiking):
-    return spiking.default_steps if spiking.scheme.schedule else 16
+    return spiking.default_steps if spiking.coding.schedule else 16
 
 
 def simulating(monkeypatch, change):
@@ -69,12 +69,12 @@ def test_potentials_and_scores_of_every_code_are_compared(numpy_target, code):
 @pytest.mark.parametrize(
     ("code", "settings", "other"),
     [
-        ("rate", {"delay": 4}, {"delay": 3}),
+        ("rate", {"evaluation_delay": 4}, {"evaluation_delay": 3}),
         ("rate", {"skip": 4}, {"skip": 5}),
         ("phase", {"skip": 8}, {"skip": 9}),
         ("direct", {"skip": 3}, {"skip": 2}),
-        ("rate", {"theta": 0.25}, {"theta": 3.0}),
-        ("phase", {"theta": 0.25, "skip": 8}, {"theta": 4.0, "skip": 8}),
+        ("rate", {"early_decision": 0.25}, {"early_decision": 3.0}),
+        ("phase", {"early_decision": 0.25, "skip": 8}, {"early_decision": 4.0, "skip": 8}),
     ],
 )
 def test_delay_skip_and_early_decision_are_compared(numpy_target, monkeypatch, code, settings, other):
@@ -87,7 +87,7 @@ def test_delay_skip_and_early_decision_are_compared(numpy_target, monkeypatch, c
 
 def test_early_decision_compares_the_steps_up_to_the_decision(numpy_target):
     spiking = network("rate", v_init=0.25)
-    whole, early = (verify(spiking, images(5), 40, theta=theta) for theta in (None, 0.25))
+    whole, early = (verify(spiking, images(5), 40, early_decision=early_decision) for early_decision in (None, 0.25))
     assert early.passed and 0 < early.n_spikes < whole.n_spikes and early.n_values < whole.n_values
 
 
@@ -96,9 +96,9 @@ def test_potentials_that_maximum_pooling_passes_are_compared(numpy_target, monke
     spiking = pooling_network(code)
 
     def halved(s, *a, **k):
-        return ((s.change_neurons("layer_0", carries=f"({s.neurons['layer_0'].carries}) * 0.5"), *a), k)
+        return ((s.change_neurons("layer_0", spike_value=f"({s.neurons['layer_0'].spike_value}) * 0.5"), *a), k)
 
-    n_steps = spiking.default_steps if spiking.scheme.schedule else 20
+    n_steps = spiking.default_steps if spiking.coding.schedule else 20
     shape = spiking.graph.input_shape
     assert verify(spiking, dyadic_images(2, shape), n_steps).passed
     simulating(monkeypatch, halved)
@@ -140,12 +140,14 @@ def test_the_earliest_difference_is_reported(numpy_target, monkeypatch):
 
 
 def test_a_generated_program_is_verified_with_its_decisions():
-    outcome = verify(network("rate", v_init=0.25), images(5), 40, mode="standalone", delay=3, theta=0.25)
+    outcome = verify(
+        network("rate", v_init=0.25), images(5), 40, mode="standalone", evaluation_delay=3, early_decision=0.25
+    )
     assert outcome.passed and outcome.n_spikes > 100, str(outcome)
 
 
 def test_readouts_without_reference_are_refused(numpy_target):
     spiking = network("rate")
-    scheme = replace(spiking.scheme, readout=replace(spiking.scheme.readout, name="loudest"))
+    scheme = replace(spiking.coding, readout=replace(spiking.coding.readout, name="loudest"))
     with pytest.raises(ParameterError, match="readout 'loudest' has no torch reference; there is one for spike_count"):
         verify(replace(spiking, scheme=scheme), images(), 5)

@@ -15,10 +15,10 @@ PAIRS = NeuronModel(
     threshold="v >= 2 * (1 - tolerance)",
     reset="v -= 2",
     on_image="v = v_init",
-    carries="2",
+    spike_value="2",
     source="none: a toy",
 )
-SCHEME = CodingScheme(
+CODING = CodingScheme(
     name="toy",
     encoding=ANALOG,
     neuron=PAIRS,

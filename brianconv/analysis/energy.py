@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brianconv.coding import find_scheme
+from brianconv.coding import find_coding
 from brianconv.coding.scheme import CodingScheme
 from brianconv.connectivity.connection import Connection
 from brianconv.errors import DataError, ParameterError
@@ -211,7 +211,7 @@ def operation_counts(
     ParameterError
         If the code is unknown, or a number is negative or not finite.
     """
-    weighted = find_scheme(code).neuron.carries != "1"
+    weighted = find_coding(code).neuron.spike_value != "1"
     _check_counts(spikes=spikes, macs=macs, leaks=leaks)
     return OperationCounts(weighted * spikes + macs + leaks, spikes + macs)
 

@@ -37,7 +37,7 @@ def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
         "spikes_per_image_by_layer": dict(zip(recording.layers, by_layer.tolist(), strict=True)),
         "synaptic_operations_per_image": float(recording.synaptic_operations.sum() / recording.n_images),
         "analog_operations_per_image": float(recording.analog_operations.sum() / recording.n_images),
-        "mean_decision_step": None if recording.theta is None else float(recording.steps.mean()),
+        "mean_decision_step": None if recording.early_decision is None else float(recording.steps.mean()),
         "timing": {**recording.timing, "ms_per_image": 1000 * simulate_s / recording.n_images},
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),

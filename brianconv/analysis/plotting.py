@@ -166,11 +166,11 @@ def _start(spiking: SpikingNetwork, layer: str, values: Mapping[str, float]) -> 
 
 
 def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
-    path = spiking.scheme.threshold_path
+    path = spiking.coding.threshold_path
     silent = (
         path is None
         or (layer != INPUT and spiking.graph.layer(layer).is_pooling)
-        or (layer == spiking.output and not spiking.scheme.readout.fires)
+        or (layer == spiking.output and not spiking.coding.readout.fires)
     )
     return np.full(len(fired), np.nan) if silent or path is None else path(values, fired)
 
@@ -178,7 +178,7 @@ def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, float],
 def _drop(spiking: SpikingNetwork, layer: str, threshold: np.ndarray) -> np.ndarray | None:
     """What a spike takes from the potential in each step; None if the reset is not the code's own."""
     reset = spiking.neurons[layer].reset
-    if reset != spiking.scheme.neuron.reset:
+    if reset != spiking.coding.neuron.reset:
         return None
     return threshold if "v -=" in reset else np.zeros_like(threshold)
 

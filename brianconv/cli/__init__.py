@@ -35,7 +35,7 @@ from brianconv.cli.options import (
 )
 from brianconv.cli.tune import add_methods, check_out, run_auto, run_method
 from brianconv.cli.tune_stdb import run_stdb
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.coding.description import describe_code
 from brianconv.conversion.settings import convert_with_settings
 from brianconv.errors import BrianconvError
@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(commands.add_parser("verify", help="compare Brian2 with an independent simulation, step by step"))
     _add_export(commands.add_parser("export", help="write a self-contained C++ project"))
     codes = commands.add_parser("codes", help="list the neural codes, or print the equations of one")
-    codes.add_argument("name", nargs="?", choices=sorted(SCHEMES), metavar="NAME", help=", ".join(sorted(SCHEMES)))
+    codes.add_argument("name", nargs="?", choices=sorted(CODINGS), metavar="NAME", help=", ".join(sorted(CODINGS)))
     codes.set_defaults(run=_codes)
     return parser
 
@@ -190,7 +190,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("--coding", choices=sorted(SCHEMES), default="rate")
+    parser.add_argument("--coding", choices=sorted(CODINGS), default="rate")
     parser.add_argument("--steps", type=steps, metavar="N", help="steps an image (default: the code's)")
     parser.add_argument(
         "--delay", type=delay, default=0, metavar="N", help="delayed evaluation: steps that do not count"
@@ -213,14 +213,14 @@ def _codes(parsed: argparse.Namespace) -> None:
     if parsed.name:
         from brianconv.coding.latex import latex_condition, latex_equations
 
-        scheme = SCHEMES[parsed.name]
+        scheme = CODINGS[parsed.name]
         print(describe_code(scheme))
         for title, model in (("input neurons", scheme.encoding.neuron), ("hidden neurons", scheme.neuron)):
             lines = [*latex_equations(model), rf"\text{{fires if }} {latex_condition(model.threshold)}"]
             print("\n".join([f"\nLaTeX, {title}", *(f"    {line}" for line in lines)]))
         return
-    for name in sorted(SCHEMES):
-        scheme = SCHEMES[name]
+    for name in sorted(CODINGS):
+        scheme = CODINGS[name]
         print(f"{name:<10}{scheme.source}\n          {', '.join(scheme.all_parameters)}")
 
 
@@ -244,7 +244,7 @@ def _run(parsed: argparse.Namespace) -> None:
     test = converted.trained.prepared(test)
     for note in test.notes:
         print(f"{parsed.data}: {note}", flush=True)
-    run = {"delay": parsed.delay, "skip": converted.skip, "theta": parsed.early_decision}
+    run = {"evaluation_delay": parsed.delay, "skip": converted.skip, "early_decision": parsed.early_decision}
     checked_settings(converted.spiking, test.images, converted.n_steps, **run)
     if len(converted.spiking.graph.output.shape) == 1:
         check_labels(test.labels, len(test), converted.spiking.n_classes)
@@ -294,9 +294,9 @@ def _verify(parsed: argparse.Namespace) -> int:
         mode=parsed.mode,
         synapses=parsed.synapses,
         dtype=parsed.dtype,
-        delay=parsed.delay,
+        evaluation_delay=parsed.delay,
         skip=converted.skip,
-        theta=parsed.early_decision,
+        early_decision=parsed.early_decision,
     )
     about = {
         "model": parsed.model,
@@ -366,7 +366,7 @@ def _shown_parameters(spiking: SpikingNetwork, parsed: argparse.Namespace, skip:
     return parameters | {
         "normalization": spiking.normalized.method,
         "synaptic_delay": delays.pop() if len(delays) == 1 else dict(spiking.synaptic_delay),
-        "delay": parsed.delay,
+        "evaluation_delay": parsed.delay,
         "skip": skip,
         "early_decision": parsed.early_decision,
         "synapses": parsed.synapses,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brianconv import datasets
-from brianconv.coding import find_scheme
+from brianconv.coding import find_coding
 from brianconv.errors import DataError, NoTrainingImagesError, ParameterError
 from brianconv.readers import parse_json, read_json
 from brianconv.values import MOST_STEPS, shown
@@ -132,7 +132,7 @@ def _check_setting(key: str, value: Any) -> None:
 
 def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
     """Pass the seed on to the code, if it or its input encoding draws random numbers."""
-    scheme = find_scheme(parsed.coding)
+    scheme = find_coding(parsed.coding)
     if "encoding" in settings:
         scheme = scheme.with_encoding(settings["encoding"])
     if "seed" in scheme.all_parameters:

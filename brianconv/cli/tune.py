@@ -27,7 +27,7 @@ from brianconv.cli.options import (
     text,
 )
 from brianconv.cli.tune_stdb import add_stdb
-from brianconv.coding import find_scheme
+from brianconv.coding import find_coding
 from brianconv.errors import OutputError, ParameterError
 from brianconv.files import writable_folder, write_json
 from brianconv.spiking import SpikingNetwork
@@ -194,7 +194,7 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
     from brianconv.tuning.checkpoint import Checkpoint, digest
 
     options = dict(settings)
-    find_scheme(parsed.coding)
+    find_coding(parsed.coding)
     training = datasets.load(parsed.data, "train", parsed.data_root)
     others = len(training) - parsed.images
     n_calibration = take_calibration(options, default=max(min(N_CALIBRATION, others), 1))
@@ -234,8 +234,8 @@ def run_auto(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
         f"{found.ann_accuracy:.2%} of them\ncheapest with at least {found.target:.2%}: {best.accuracy:.2%}, "
         f"{best.mean_steps:.1f} steps and {best.operations:,.0f} synaptic operations an image"
     )
-    decision = ["--early-decision", f"{best.theta:g}"] if best.theta else []
-    decision += ["--delay", str(best.delay)] if best.delay else []
+    decision = ["--early-decision", f"{best.early_decision:g}"] if best.early_decision else []
+    decision += ["--delay", str(best.evaluation_delay)] if best.evaluation_delay else []
     print(run_command(parsed, "--steps", str(best.n_steps), *decision, "--set", f"@{out}"))
 
 

@@ -88,7 +88,7 @@ def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path)
         prepared.trained.model,
         prepared.spiking,
         parsed.steps,
-        train_leak=not parsed.keep_leak,
+        train_decay=not parsed.keep_leak,
         dropout=not parsed.no_dropout,
     ).to("cuda" if torch.cuda.is_available() else "cpu")
     print(f"{len(training)} images x {schedule.epochs} epochs, {network.n_steps} steps an image", flush=True)
@@ -150,11 +150,11 @@ def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepa
 
 def _table(settings: Mapping[str, Any]) -> str:
     """Return threshold and leak of each layer, one a line."""
-    thresholds, leaks = settings["v_threshold"], settings["leak"]
-    names = list(dict.fromkeys([*leaks, *thresholds]))
+    thresholds, decays = settings["v_threshold"], settings["decay"]
+    names = list(dict.fromkeys([*decays, *thresholds]))
     width = max(len(name) for name in names)
-    lines = [f"{'':<{width}}{'v_threshold':>13}{'leak':>10}"]
+    lines = [f"{'':<{width}}{'v_threshold':>13}{'decay':>10}"]
     for name in names:
-        columns = [f"{by[name]:.4g}" if name in by else "-" for by in (thresholds, leaks)]
+        columns = [f"{by[name]:.4g}" if name in by else "-" for by in (thresholds, decays)]
         lines.append(f"{name:<{width}}{columns[0]:>13}{columns[1]:>10}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Neural coding schemes. A new one is one file here and one line in SCHEMES.
+"""Neural coding schemes. A new one is one file here and one line in CODINGS.
 
 Packages of others add theirs under the entry point ``brianconv.codes``.
 """
@@ -14,25 +14,25 @@ from brianconv.coding.scheme import Coding, CodingScheme
 from brianconv.errors import ParameterError
 
 ENTRY_POINT = "brianconv.codes"
-SCHEMES: dict[str, CodingScheme] = {
-    "rate": rate.SCHEME,
-    "analog": analog.SCHEME,
-    "poisson": poisson.SCHEME,
-    "phase": phase.SCHEME,
-    "burst": burst.SCHEME,
-    "ttfs": ttfs.SCHEME,
-    "reverse": reverse.SCHEME,
-    "hybrid": hybrid.SCHEME,
-    "direct": direct.SCHEME,
+CODINGS: dict[str, CodingScheme] = {
+    "rate": rate.CODING,
+    "analog": analog.CODING,
+    "poisson": poisson.CODING,
+    "phase": phase.CODING,
+    "burst": burst.CODING,
+    "ttfs": ttfs.CODING,
+    "reverse": reverse.CODING,
+    "hybrid": hybrid.CODING,
+    "direct": direct.CODING,
 }
 
 
-def scheme_names() -> list[str]:
+def coding_names() -> list[str]:
     """Return the names of all coding schemes, those of other installed packages included."""
-    return list(dict.fromkeys([*SCHEMES, *(point.name for point in entry_points(group=ENTRY_POINT))]))
+    return list(dict.fromkeys([*CODINGS, *(point.name for point in entry_points(group=ENTRY_POINT))]))
 
 
-def find_scheme(coding: str | CodingScheme) -> CodingScheme:
+def find_coding(coding: str | CodingScheme) -> CodingScheme:
     """Return a coding scheme by name, or the scheme itself.
 
     Raises
@@ -42,18 +42,18 @@ def find_scheme(coding: str | CodingScheme) -> CodingScheme:
     """
     if isinstance(coding, CodingScheme):
         return coding
-    if isinstance(coding, str) and coding in SCHEMES:
-        return SCHEMES[coding]
+    if isinstance(coding, str) and coding in CODINGS:
+        return CODINGS[coding]
     for point in entry_points(group=ENTRY_POINT):
         if point.name == coding:
             scheme = point.load()
             if not isinstance(scheme, CodingScheme):
                 raise ParameterError(f"entry point {ENTRY_POINT}: {point.value} is no CodingScheme, but {scheme!r}")
             return scheme
-    raise ParameterError(f"coding {coding!r} is unknown; choose one of {', '.join(scheme_names())}")
+    raise ParameterError(f"coding {coding!r} is unknown; choose one of {', '.join(coding_names())}")
 
 
-def scheme_and_options(
+def coding_and_options(
     coding: str | CodingScheme | Coding, options: Mapping[str, Any]
 ) -> tuple[CodingScheme, dict[str, Any]]:
     """Return a coding scheme with the encoding and readout that are asked for, and the values of its parameters.
@@ -74,7 +74,7 @@ def scheme_and_options(
             raise ParameterError(f"{', '.join(options)}: give it to {type(coding).__name__}(...) itself")
         scheme, options = coding.scheme, coding.options
     else:
-        scheme = find_scheme(coding)
+        scheme = find_coding(coding)
     options = dict(options)
     encoding, readout = options.pop("encoding", None), options.pop("readout", None)
     scheme = scheme if encoding is None else scheme.with_encoding(encoding)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from brianconv.coding import rate
 from brianconv.coding.scheme import Coding, PerLayer
 
-SCHEME = replace(
-    rate.SCHEME.with_encoding("analog"),
+CODING = replace(
+    rate.CODING.with_encoding("analog"),
     name="analog",
     source="Rueckauer et al. (2017), doi:10.3389/fnins.2017.00682",
 )
@@ -29,6 +29,6 @@ class Analog(Coding):
         Firing threshold, in normalised activations.
     """
 
-    scheme = SCHEME
+    scheme = CODING
     v_init: PerLayer = None
     v_threshold: PerLayer = None

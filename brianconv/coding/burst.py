@@ -41,7 +41,7 @@ BURSTING = NeuronModel(
     v = v_init * v_threshold
     last_spike = -1
     """,
-    carries="g * v_threshold",
+    spike_value="g * v_threshold",
     source="Park et al. (2019): g(t) = beta g(t - 1) after a spike at t - 1, else 1; the bias is added in every step",
 )
 CURRENT_INTO_BURSTING = InputEncoding(
@@ -73,7 +73,7 @@ def score_of_one(values: Mapping[str, float], n_steps: int) -> np.ndarray:
     return np.arange(1.0, n_steps + 1)
 
 
-SCHEME = CodingScheme(
+CODING = CodingScheme(
     name="burst",
     encoding=CURRENT_INTO_BURSTING,
     neuron=BURSTING,
@@ -107,7 +107,7 @@ class Burst(Coding):
         Of the random numbers of Poisson input.
     """
 
-    scheme = SCHEME
+    scheme = CODING
     beta: float | None = None
     v_threshold: PerLayer = None
     v_init: PerLayer = None

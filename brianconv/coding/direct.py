@@ -18,8 +18,8 @@ from brianconv.coding.times import Time
 
 NO_LIMIT = 1e9
 
-SCHEME = replace(
-    hybrid.SCHEME.with_encoding("analog").with_readout(ACCUMULATED_POTENTIAL.name),
+CODING = replace(
+    hybrid.CODING.with_encoding("analog").with_readout(ACCUMULATED_POTENTIAL.name),
     name="direct",
     parameters={
         **hybrid.PARAMETERS,
@@ -40,7 +40,7 @@ class Direct(Coding):
     ----------
     v_threshold : number, sequence or mapping
         Threshold of a layer; measured in the spiking network unless given.
-    leak : number, sequence or mapping
+    decay : number, sequence or mapping
         Share of the potential that is left after a step (Datta et al., 2021, Eq. 6, lambda).
     spike_limit : float
         Most spikes of a hidden neuron (Datta et al., 2021, Eq. 8).
@@ -60,9 +60,9 @@ class Direct(Coding):
         Of the random numbers of Poisson input.
     """
 
-    scheme = SCHEME
+    scheme = CODING
     v_threshold: PerLayer = None
-    leak: PerLayer = None
+    decay: PerLayer = None
     spike_limit: float | None = None
     v_init: PerLayer = None
     window: Time | None = None

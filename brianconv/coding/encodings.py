@@ -24,7 +24,7 @@ PIXEL = NeuronModel(
     threshold="pixel != 0",
     reset="",
     on_image="",
-    carries="pixel",
+    spike_value="pixel",
     source="Rueckauer et al. (2017): input currents are products of pixels and weights",
 )
 ANALOG = InputEncoding(
@@ -49,7 +49,7 @@ POISSON_PIXEL = NeuronModel(
     threshold="chance < abs(pixel)",
     reset="",
     on_image="",
-    carries="sign(pixel)",
+    spike_value="sign(pixel)",
     source="Diehl et al. (2015): a pixel fires with a probability of its value in each step; a negative one sends "
     "negative spikes, and one outside [-1, 1] fires in every step (Rathi et al., 2020)",
 )
@@ -79,7 +79,7 @@ DIGITS = NeuronModel(
     threshold="v >= omega * (1 - tolerance)",
     reset="v -= omega",
     on_image="v = 0",
-    carries="omega",
+    spike_value="omega",
     source="Kim et al. (2018), section 4.1 and Figure 2: the digits of the value, repeated in every period",
 )
 DIGITS_PER_STEP = NeuronModel(
@@ -89,7 +89,7 @@ DIGITS_PER_STEP = NeuronModel(
     threshold=DIGITS.threshold,
     reset=DIGITS.reset,
     on_image=DIGITS.on_image,
-    carries="n_phases * omega",
+    spike_value="n_phases * omega",
     source="Park et al. (2019), phase-burst coding: the digits of Kim et al. (2018), times the steps of a period",
 )
 ROUNDED_PIXEL = "drive = floor(pixel * (2.0 ** n_phases - 1) + 0.5) / 2.0 ** n_phases"

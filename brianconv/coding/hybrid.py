@@ -21,11 +21,11 @@ from brianconv.coding.times import Time
 LEAKY = NeuronModel(
     name="leaky_limited",
     equations="""
-    dv/dt = ((leak - 1) * v + drive - v_threshold * int(last_spike == step - 1)) / dt : 1
+    dv/dt = ((decay - 1) * v + drive - v_threshold * int(last_spike == step - 1)) / dt : 1
     drive                         : 1
     last_spike                    : integer
     n_spikes                      : integer
-    leak                          : 1 (shared, constant)
+    decay                          : 1 (shared, constant)
     v_threshold                   : 1 (shared, constant)
     v_init                        : 1 (shared, constant)
     spike_limit                   : 1 (shared, constant)
@@ -62,7 +62,7 @@ HYBRID_PIXEL = NeuronModel(
     threshold="(step == 1 and pixel != 0) or (step > 1 and step == spike_step)",
     reset="",
     on_image="",
-    carries="pixel * int(step == 1) + int(step > 1)",
+    spike_value="pixel * int(step == 1) + int(step > 1)",
     source="Datta et al. (2021), Eqs. 4 and 5; halves are rounded up",
 )
 SINGLE_SPIKE_PIXEL = NeuronModel(
@@ -104,7 +104,7 @@ PARAMETERS = {
     "v_threshold": Parameter(
         1.0, 1e-9, 1e9, "threshold of a layer; measured in the spiking network unless given", "section V-A", True
     ),
-    "leak": Parameter(1.0, 0.0, 2.0, "share of the potential that is left after a step", "Eq. 6, lambda", True),
+    "decay": Parameter(1.0, 0.0, 2.0, "share of the potential that is left after a step", "Eq. 6, lambda", True),
     "spike_limit": Parameter(1, 1, 1e9, "most spikes of a hidden neuron", "Eq. 8: 1", whole=True),
     "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged potential, in thresholds", "Hwang et al. (2021), Eq. 4", True),
 }
@@ -137,7 +137,7 @@ def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray
     return np.where(over, np.nan, values["v_threshold"])
 
 
-SCHEME = CodingScheme(
+CODING = CodingScheme(
     name="hybrid",
     encoding=HYBRID,
     neuron=LEAKY,
@@ -163,7 +163,7 @@ class Hybrid(Coding):
     ----------
     v_threshold : number, sequence or mapping
         Threshold of a layer; measured in the spiking network unless given.
-    leak : number, sequence or mapping
+    decay : number, sequence or mapping
         Share of the potential that is left after a step (Datta et al., 2021, Eq. 6, lambda).
     spike_limit : float
         Most spikes of a hidden neuron (Datta et al., 2021, Eq. 8).
@@ -183,9 +183,9 @@ class Hybrid(Coding):
         Of the random numbers of Poisson input.
     """
 
-    scheme = SCHEME
+    scheme = CODING
     v_threshold: PerLayer = None
-    leak: PerLayer = None
+    decay: PerLayer = None
     spike_limit: float | None = None
     v_init: PerLayer = None
     window: Time | None = None

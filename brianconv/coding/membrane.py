@@ -126,9 +126,9 @@ def with_membrane(model: NeuronModel, membrane: Membrane) -> NeuronModel:
         model = replace(model, refractory=repr(refractory) if is_time(refractory) else f"{refractory} * dt")
     if membrane.tau_m is None and not membrane.is_noisy:
         return model
-    if membrane.tau_m is not None and re.search(r"\bleak\b", model.equations):
+    if membrane.tau_m is not None and re.search(r"\bdecay\b", model.equations):
         raise ParameterError(
-            f"neurons of model {model.name!r} leak by themselves: set leak=exp(-1/tau_m) instead of tau_m"
+            f"neurons of model {model.name!r} leak by themselves: set decay=exp(-1/tau_m) instead of tau_m"
         )
     equations = CONSTANT.sub(r"\1dv/dt = 0 / dt : 1", model.equations)
     if not DERIVATIVE.search(equations):

@@ -32,7 +32,7 @@ RELAY = NeuronModel(
     best = 0
     leader = -1
     """,
-    carries="v",
+    spike_value="v",
     source="maximum pooling: passes on at once what the spike of the leading input of its window carried "
     "(Rueckauer et al., 2017; Kim et al., 2018, section 4.3)",
 )

@@ -28,7 +28,7 @@ WEIGHTED_SPIKES = NeuronModel(
     threshold="v >= omega * (1 - tolerance)",
     reset="v -= omega",
     on_image="v = v_init",
-    carries="omega",
+    spike_value="omega",
     source="Kim et al. (2018), Eqs. 6 and 8 to 10, with tau = 1; activations in [0, 1 - 2^-K] and "
     "beta = b / (1 - 2^-K) cancel: drive is the normalised bias",
 )
@@ -74,7 +74,7 @@ def score_of_one(values: Mapping[str, float], n_steps: int) -> np.ndarray:
     return np.cumsum(phase_weight(np.arange(1, n_steps + 1), int(values["n_phases"])))
 
 
-SCHEME = CodingScheme(
+CODING = CodingScheme(
     name="phase",
     encoding=BINARY_PIXELS,
     neuron=WEIGHTED_SPIKES,
@@ -99,6 +99,6 @@ class Phase(Coding):
         Pre-charged membrane potential, in normalised activations, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
     """
 
-    scheme = SCHEME
+    scheme = CODING
     n_phases: int | None = None
     v_init: PerLayer = None

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from brianconv.coding import rate
 from brianconv.coding.scheme import Coding, PerLayer
 
-SCHEME = replace(
-    rate.SCHEME.with_encoding("poisson"),
+CODING = replace(
+    rate.CODING.with_encoding("poisson"),
     name="poisson",
     default_steps=200,
     source="Diehl et al. (2015), doi:10.1109/IJCNN.2015.7280696; Kim et al. (2018), SNN-RC",
@@ -32,7 +32,7 @@ class Poisson(Coding):
         Of the random numbers of Poisson input.
     """
 
-    scheme = SCHEME
+    scheme = CODING
     v_init: PerLayer = None
     v_threshold: PerLayer = None
     seed: int | None = None

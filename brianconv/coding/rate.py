@@ -62,7 +62,7 @@ def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray
     return np.full(len(fired), values["v_threshold"])
 
 
-SCHEME = CodingScheme(
+CODING = CodingScheme(
     name="rate",
     encoding=CURRENT,
     neuron=INTEGRATE_AND_FIRE,
@@ -94,7 +94,7 @@ class Rate(Coding):
         Of the random numbers of Poisson input.
     """
 
-    scheme = SCHEME
+    scheme = CODING
     v_init: PerLayer = None
     v_threshold: PerLayer = None
     encoding: str | None = None

@@ -39,7 +39,7 @@ LAST_CHANCE = NeuronModel(
     "and (v < theta_0 * next_kernel * (1 - tolerance) or elapsed == window - 1) and elapsed >= 0 and elapsed < window",
     reset="",
     on_image="v = v_init + drive",
-    carries="kernel",
+    spike_value="kernel",
     active=("fire_start", "window"),
     source="a variant of its own, see the text; the bias is added once",
 )
@@ -98,7 +98,7 @@ def ticks(values: Mapping[str, float], n_steps: int) -> np.ndarray:
     return ((elapsed >= 0) & (elapsed < values["window"])).astype(int)
 
 
-SCHEME = CodingScheme(
+CODING = CodingScheme(
     name="reverse",
     encoding=PIXEL_AS_POTENTIAL,
     neuron=LAST_CHANCE,
@@ -129,7 +129,7 @@ class Reverse(Coding):
         Potential before anything is integrated, in normalised activations, 0 to 0.99.
     """
 
-    scheme = SCHEME
+    scheme = CODING
     window: Time | None = None
     tau: PerLayer = None
     theta_0: float | None = None

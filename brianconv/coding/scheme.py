@@ -73,7 +73,7 @@ class NeuronModel:
     threshold, reset : str
     on_image : str
         Statements that set the state at the first step of an image.
-    carries : str
+    spike_value : str
         What a spike of this neuron is worth, in its own variables.
     on_pre : str
         What a spike of this neuron does to a postsynaptic one; ``w`` is the weight, and variables of this neuron have
@@ -100,7 +100,7 @@ class NeuronModel:
     threshold: str
     reset: str
     on_image: str
-    carries: str = "1"
+    spike_value: str = "1"
     on_pre: str = ""
     refractory: str | None = None
     active: tuple[str, str] | None = None
@@ -114,7 +114,7 @@ class NeuronModel:
         """What a spike of this neuron does to a postsynaptic one."""
         if self.on_pre:
             return self.on_pre
-        worth = suffixed(self.carries, "_pre")
+        worth = suffixed(self.spike_value, "_pre")
         worth = f"({worth})" if " + " in worth else worth
         return "v_post += w" if worth == "1" else f"v_post += w * {worth}"
 
@@ -155,8 +155,8 @@ class Readout:
     ----------
     name : str
     equations : str
-        Additional variables, ``score`` among them; the counter ``step`` and ``delay`` (steps that do not count) are
-        there for every readout.
+        Additional variables, ``score`` among them; the counter ``step`` and ``evaluation_delay`` (steps that do not
+        count) are there for every readout.
     on_spike : str
         Additional statements of the reset.
     on_image : str
@@ -185,8 +185,8 @@ class Readout:
 
     @property
     def can_be_delayed(self) -> bool:
-        """Whether its statements take note of ``delay``."""
-        return bool(re.search(r"\bdelay\b", f"{self.equations} {self.on_spike} {self.evaluate}"))
+        """Whether its statements take note of ``evaluation_delay``."""
+        return bool(re.search(r"\bevaluation_delay\b", f"{self.equations} {self.on_spike} {self.evaluate}"))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from brianconv.errors import ParameterError
 NEVER = "False"
 STEP_EQUATION = "step : integer (linked)\n"
 OUTPUT_EQUATIONS = """
-delay                         : integer (shared, constant)
+evaluation_delay              : integer (shared, constant)
 skip                          : integer (shared, constant)
 """
 INPUT_EQUATIONS = """
@@ -47,7 +47,7 @@ def without_spikes(model: NeuronModel) -> NeuronModel:
 
 def with_delay_line(model: NeuronModel, longest: int) -> NeuronModel:
     """Return a model with the variables that keep what its spikes carry until the last of them has arrived."""
-    if not longest or model.carries == "1":
+    if not longest or model.spike_value == "1":
         return model
     variables = "\n".join(f"sent_{k} : 1" for k in range(longest + 1))
     return replace(model, equations=_joined(model.equations, variables))
@@ -55,16 +55,16 @@ def with_delay_line(model: NeuronModel, longest: int) -> NeuronModel:
 
 def delay_line(model: NeuronModel, longest: int) -> str:
     """Return the statements that keep what spikes carry until they arrive; '' if that is the same for all spikes."""
-    if not longest or model.carries == "1":
+    if not longest or model.spike_value == "1":
         return ""
     shifted = [f"sent_{k} = sent_{k - 1}" for k in range(longest, 0, -1)]
-    return "\n".join([*shifted, f"sent_0 = {model.carries}"])
+    return "\n".join([*shifted, f"sent_0 = {model.spike_value}"])
 
 
 def on_pre(model: NeuronModel, delay: int) -> str:
     """Return what a spike does to a postsynaptic neuron when it arrives, after a delay in steps."""
-    if delay and model.carries != "1":
-        return replace(model, carries=f"sent_{delay}", on_pre="").effect
+    if delay and model.spike_value != "1":
+        return replace(model, spike_value=f"sent_{delay}", on_pre="").effect
     return model.effect
 
 

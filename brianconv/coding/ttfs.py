@@ -39,7 +39,7 @@ FIRST_SPIKE = NeuronModel(
     v = v_init + drive
     fired = False
     """,
-    carries="kernel",
+    spike_value="kernel",
     active=("fire_start", "window"),
     source="Park et al. (2020), Eqs. 5 to 8; the bias is added once, and the dendrite's kernel is that of the layer "
     "that fires",
@@ -126,7 +126,7 @@ def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray
     return np.where((elapsed >= 0) & (elapsed < values["window"]) & ~over, path, np.nan)
 
 
-SCHEME = CodingScheme(
+CODING = CodingScheme(
     name="ttfs",
     encoding=PIXEL_AS_POTENTIAL,
     neuron=FIRST_SPIKE,
@@ -162,7 +162,7 @@ class TTFS(Coding):
         Readout, the scheme's own by default.
     """
 
-    scheme = SCHEME
+    scheme = CODING
     window: Time | None = None
     start: Time | None = None
     tau: PerLayer = None

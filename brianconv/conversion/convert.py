@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from brian2 import second
 
-from brianconv.coding import scheme_and_options
+from brianconv.coding import coding_and_options
 from brianconv.coding.membrane import Membrane
 from brianconv.coding.neuron_models import RELAY
 from brianconv.coding.parameters import resolve_parameters
@@ -82,7 +82,7 @@ def convert(
     """
     from brianconv.conversion.tracing import extract_graph
 
-    scheme, options = scheme_and_options(coding, parameters)
+    scheme, options = coding_and_options(coding, parameters)
     threshold_factor = options.pop("threshold_factor", None)
     scaling = as_normalization(scheme.normalization if normalization is None else normalization)
     if input_shape is not None:

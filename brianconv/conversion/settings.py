@@ -72,9 +72,9 @@ def _taken_normalization(options: dict[str, Any], coding: str | CodingScheme | C
     per_channel = per == "channel" if per is not None else per_channel
     if percentile is None and per_channel is None:
         return given
-    from brianconv.coding import scheme_and_options
+    from brianconv.coding import coding_and_options
 
-    kind = as_normalization(given or scheme_and_options(coding, {})[0].normalization)
+    kind = as_normalization(given or coding_and_options(coding, {})[0].normalization)
     if isinstance(kind, Unscaled):
         return kind  # nothing is scaled, by whatever measure
     chosen = {} if per_channel is None else {"per_channel": per_channel}

@@ -27,7 +27,7 @@ CONTENTS = """\
 static const size_t n_pixels = {n_pixels};
 static const double pixel_low = {low!r}, pixel_high = {high!r};
 static const double dt_ms = {dt_ms!r}, longest_run_steps = {longest}.0;
-static const char delay[] = "{output}.delay", skip[] = "{output}.skip";
+static const char delay[] = "{output}.evaluation_delay", skip[] = "{output}.skip";
 
 static const StaticArray static_arrays[] = {{  // name, bytes, CRC-32
     {arrays}}};
@@ -88,7 +88,7 @@ def export_program(
         names = generate_sources(spiking, project, build, _end_without_files)
         bundle_sources(project, PORTABLE_FLAGS)
         finite = np.finfo(dtype)
-        bounds = (0.0, 1.0) if spiking.scheme.encoding.bounded else (float(finite.min), float(finite.max))
+        bounds = (0.0, 1.0) if spiking.coding.encoding.bounded else (float(finite.min), float(finite.max))
         _write_classifier(spiking, project, names)
         (project / "contents.h").write_text(contents_header(spiking, project, parameters, bounds, float(dt / ms)))
         (project / "parameters.txt").write_text(parameters_file(parameters))
@@ -172,7 +172,7 @@ def contents_header(
 
 def _write_classifier(spiking: SpikingNetwork, project: Path, names: Mapping[str, str]) -> None:
     shape = spiking.graph.input_shape
-    bounded = spiking.scheme.encoding.bounded
+    bounded = spiking.coding.encoding.bounded
     values = {
         "@N_PIXELS@": str(int(np.prod(shape))),
         "@STEPS@": names["steps"],

@@ -24,8 +24,8 @@ OF_A_RUN = {
     "first_image": Parameter(
         0, 0, INT32_MAX, "number of images before the first one, for random numbers that depend on it", "", True, True
     ),
-    "theta": Parameter(0, 0, np.inf, "threshold of early decision, 0 for no early decision", "", True),
-    "delay": Parameter(
+    "early_decision": Parameter(0, 0, np.inf, "threshold of early decision, 0 for no early decision", "", True),
+    "evaluation_delay": Parameter(
         0, 0, LONGEST_RUN_STEPS, "steps at the beginning whose output spikes do not count, fewer than n_steps", "",
         True, True,
     ),
@@ -102,7 +102,7 @@ def program_parameters(spiking: SpikingNetwork, settings: RunSettings, dtype: st
     ParameterError
         If a value is outside its range, or not finite.
     """
-    limits = {**OF_A_RUN, **OF_A_MEMBRANE, **spiking.scheme.all_parameters}
+    limits = {**OF_A_RUN, **OF_A_MEMBRANE, **spiking.coding.all_parameters}
     fixed_variables = _fixed_variables(spiking)
     changeable: list[ChangeableParameter] = []
     fixed: dict[str, float | int] = {}
@@ -128,15 +128,15 @@ def _finite(limits: Parameter, dtype: str) -> Parameter:
 
 
 def _fixed_variables(spiking: SpikingNetwork) -> set[str]:
-    output, readout = spiking.graph.output, spiking.scheme.readout
+    output, readout = spiking.graph.output, spiking.coding.readout
     fixed = {"v_rest", "v_swing"} if spiking.units else set()  # the weights are in the same unit
     if len(output.shape) > 1 or spiking.n_classes < 2:
-        fixed.add("theta")  # early decision compares classes
+        fixed.add("early_decision")  # early decision compares classes
     if not (readout.fires and readout.can_be_delayed):
-        fixed.add("delay")
-    if spiking.scheme.schedule:
+        fixed.add("evaluation_delay")
+    if spiking.coding.schedule:
         read = _Noted(spiking.parameters)
-        fixed |= set(spiking.scheme.schedule(read, spiking.graph.depth)) | read.names
+        fixed |= set(spiking.coding.schedule(read, spiking.graph.depth)) | read.names
     return fixed
 
 
@@ -159,7 +159,7 @@ class _Noted(Mapping[str, Mapping[str, float]]):
 
 
 def _relations(spiking: SpikingNetwork, changeable: list[ChangeableParameter]) -> Iterator[tuple[str, str]]:
-    for variable in ("delay", "skip"):
+    for variable in ("evaluation_delay", "skip"):
         yield f"{spiking.output}.{variable}", "schedule.n_steps"
     names = {parameter.name for parameter in changeable}
     for low, high in BELOW:

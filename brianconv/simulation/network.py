@@ -57,7 +57,7 @@ n_steps  : integer (shared, constant)
 n_images : integer (shared, constant)
 first_image : integer (shared, constant)
 image_index = image + first_image : integer (shared)
-theta    : 1 (shared, constant)
+early_decision    : 1 (shared, constant)
 first    : integer (shared, constant)
 """
 

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from brianconv.coding.times import Time, in_whole_steps, is_quantity
 from brianconv.connectivity.base import channels_last
-from brianconv.decisions import check_theta
+from brianconv.decisions import check_early_decision
 from brianconv.errors import ParameterError, ShapeError
 from brianconv.graph import INPUT
 from brianconv.images import check_images, image_array
@@ -115,9 +115,9 @@ class Simulation:
         images: np.ndarray,
         n_steps: Time | None = None,
         *,
-        delay: Time = 0,
+        evaluation_delay: Time = 0,
         skip: Time = 0,
-        theta: float | None = None,
+        early_decision: float | None = None,
         jobs: int = 1,
         progress: bool = False,
         **parameters: object,
@@ -130,11 +130,11 @@ class Simulation:
             In [0, 1].
         n_steps : int, optional
             Steps an image; the code's default otherwise.
-        delay : int
-            Delayed evaluation: output spikes count from step delay + 1 on.
+        evaluation_delay : int
+            Delayed evaluation: output spikes count from step evaluation_delay + 1 on.
         skip : int
             Steps at the beginning during which the output neither integrates nor fires.
-        theta : float, optional
+        early_decision : float, optional
             Threshold of early decision: the next image begins as soon as one is decided (Kim et al. 2018, Algorithm
             1); no early decision otherwise.
         jobs : int
@@ -153,7 +153,7 @@ class Simulation:
         """
         images = image_array(images)
         spiking = self.spiking.with_parameters(**parameters).in_steps(self.dt)
-        settings = checked_settings(spiking, images, n_steps, delay, skip, theta, self.dt)
+        settings = checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, self.dt)
         _check_jobs(jobs, self._mode)
         self._check_recording_memory(len(images), settings.n_steps)
         start = time.perf_counter()
@@ -200,8 +200,8 @@ class Simulation:
             analog_operations=analog_operations,
             steps=steps,
             decided=raw["decided"].astype(bool),
-            delay=settings.delay,
-            theta=settings.theta,
+            evaluation_delay=settings.evaluation_delay,
+            early_decision=settings.early_decision,
             parameters=spiking.parameters,
             dt_ms=1000 * float(self.dt),
             output_scale=spiking.normalized.output_scale,
@@ -242,16 +242,16 @@ def simulate(
     dt: Quantity = 1 * ms,
     record_spikes: Sequence[str] = (),
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
-    delay: Time = 0,
+    evaluation_delay: Time = 0,
     skip: Time = 0,
-    theta: float | None = None,
+    early_decision: float | None = None,
     jobs: int = 1,
     progress: bool = False,
     **parameters: object,
 ) -> Recording:
     """Build a network, run it once and return the recording; see Simulation for the parameters."""
     check_dt(dt)
-    checked_settings(spiking, image_array(images), n_steps, delay, skip, theta, dt)
+    checked_settings(spiking, image_array(images), n_steps, evaluation_delay, skip, early_decision, dt)
     _check_jobs(jobs, mode)
     simulation = Simulation(
         spiking.with_parameters(**parameters),
@@ -262,55 +262,65 @@ def simulate(
         record_spikes=record_spikes,
         record_potentials=record_potentials,
     )
-    return simulation.run(images, n_steps, delay=delay, skip=skip, theta=theta, jobs=jobs, progress=progress)
+    return simulation.run(
+        images,
+        n_steps,
+        evaluation_delay=evaluation_delay,
+        skip=skip,
+        early_decision=early_decision,
+        jobs=jobs,
+        progress=progress,
+    )
 
 
 def checked_settings(
     spiking: SpikingNetwork,
     images: np.ndarray,
     n_steps: Time | None,
-    delay: Time,
+    evaluation_delay: Time,
     skip: Time,
-    theta: float | None,
+    early_decision: float | None,
     dt: Quantity = 1 * ms,
 ) -> RunSettings:
     """Return the settings of a run; raise DataError, ShapeError or ParameterError if something does not fit."""
-    check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
-    return checked_run(spiking, n_steps, delay, skip, theta, dt)
+    check_images(images, spiking.graph.input_shape, "images", spiking.coding.encoding.bounded)
+    return checked_run(spiking, n_steps, evaluation_delay, skip, early_decision, dt)
 
 
 def checked_run(
     spiking: SpikingNetwork,
     n_steps: Time | None,
-    delay: Time,
+    evaluation_delay: Time,
     skip: Time,
-    theta: float | None,
+    early_decision: float | None,
     dt: Quantity = 1 * ms,
 ) -> RunSettings:
     """Return the settings of a run whose images are not known yet; see `checked_settings`."""
     given = {
         name: in_whole_steps(value, dt, name) if is_quantity(value) else value
-        for name, value in (("n_steps", n_steps), ("delay", delay), ("skip", skip))
+        for name, value in (("n_steps", n_steps), ("evaluation_delay", evaluation_delay), ("skip", skip))
     }
     if given["n_steps"] is None:
         given["n_steps"] = spiking.in_steps(dt).default_steps
-    settings = RunSettings(**given, theta=theta)  # type: ignore[arg-type]
-    delay = settings.delay
-    if theta is not None and len(spiking.graph.output.shape) > 1:
+    settings = RunSettings(**given, early_decision=early_decision)  # type: ignore[arg-type]
+    evaluation_delay = settings.evaluation_delay
+    if early_decision is not None and len(spiking.graph.output.shape) > 1:
         raise ShapeError(
             f"early decision compares classes, but the output {spiking.output!r} is an image of shape "
-            f"{spiking.graph.output.shape}: leave theta (--early-decision) out"
+            f"{spiking.graph.output.shape}: leave early_decision (--early-decision) out"
         )
-    if theta is not None:
-        check_theta(theta, spiking.n_classes)
-    if delay and spiking.scheme.readout.fires and not spiking.scheme.readout.can_be_delayed:
+    if early_decision is not None:
+        check_early_decision(early_decision, spiking.n_classes)
+    readout = spiking.coding.readout
+    if evaluation_delay and readout.fires and not readout.can_be_delayed:
         raise ParameterError(
-            f"delay is {delay}, but readout {spiking.scheme.readout.name!r} does not count spikes: leave delay out"
+            f"evaluation_delay is {evaluation_delay}, but readout {readout.name!r} does not count spikes: leave it out"
         )
-    if delay and not spiking.scheme.readout.fires:
+    if evaluation_delay and not readout.fires:
         raise ParameterError(
-            f"delay is {delay}, but the output of coding {spiking.scheme.name!r} accumulates its potential and has no "
-            f"spikes to discard: use skip={delay} (--set skip={delay}), which ignores its input in the first steps"
+            f"evaluation_delay is {evaluation_delay}, but the output of coding {spiking.coding.name!r} accumulates its "
+            f"potential and has no spikes to discard: use skip={evaluation_delay} (--set skip={evaluation_delay}), "
+            "which ignores its input in the first steps"
         )
     return settings
 
@@ -354,7 +364,7 @@ def _monitored(brian: RuntimeNetwork) -> dict[str, np.ndarray]:
 
 
 def _score_of_one(spiking: SpikingNetwork, n_steps: int) -> np.ndarray | None:
-    meaning = spiking.scheme.score_of_one
+    meaning = spiking.coding.score_of_one
     values = {name: by[spiking.output] for name, by in spiking.shared_values.items() if spiking.output in by}
     return meaning(values, n_steps) / spiking.normalized.score_unit if meaning else None
 
@@ -371,7 +381,7 @@ def _take_out_analog(spiking: SpikingNetwork, spikes: np.ndarray, operations: np
 
 def _add_ticks(spiking: SpikingNetwork, steps: np.ndarray, spikes: np.ndarray, operations: np.ndarray) -> None:
     """Count the spikes of neurons that tick, one a layer, each of which reaches every neuron of the layer."""
-    ticks = spiking.scheme.ticks
+    ticks = spiking.coding.ticks
     if ticks is None:
         return
     n_steps = len(spikes)

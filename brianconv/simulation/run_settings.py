@@ -18,33 +18,38 @@ class RunSettings:
     ----------
     n_steps : int
         Steps an image.
-    delay : int
-        Delayed evaluation: output spikes count from step delay + 1 on (Hwang et al. 2021).
+    evaluation_delay : int
+        Delayed evaluation: output spikes count from step evaluation_delay + 1 on (Hwang et al. 2021).
     skip : int
         Steps at the beginning during which the output neither integrates nor fires.
-    theta : float or None
-        Threshold of early decision (Kim et al. 2018, Algorithm 1), which starts when delay and skip are over; None
-        for no early decision.
+    early_decision : float or None
+        Threshold theta of early decision (Kim et al. 2018, Algorithm 1), which starts when evaluation_delay and skip
+        are over; None for no early decision.
     first_image : int
         Number of images before the first one, for random numbers that depend on it.
     """
 
     n_steps: int
-    delay: int = 0
+    evaluation_delay: int = 0
     skip: int = 0
-    theta: float | None = None
+    early_decision: float | None = None
     first_image: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("n_steps", "delay", "skip"):
+        for name in ("n_steps", "evaluation_delay", "skip"):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
                 raise ParameterError(f"{name} is {getattr(self, name)!r}; it is a whole number of steps")
         if not 1 <= self.n_steps <= MOST_STEPS:
             raise ParameterError(f"n_steps is {self.n_steps}; an image lasts at least 1 step, and at most {MOST_STEPS}")
-        for name in ("delay", "skip"):
+        for name in ("evaluation_delay", "skip"):
             value = getattr(self, name)
             if not 0 <= value < self.n_steps:
                 raise ParameterError(f"{name} is {value}; it must lie in [0, n_steps) = [0, {self.n_steps})")
-        if isinstance(self.theta, (int, float, np.number)) and not abs(self.theta) <= np.finfo(float).max:
-            raise ParameterError(f"theta is {self.theta}; the threshold of early decision is a finite number")
+        if (
+            isinstance(self.early_decision, (int, float, np.number))
+            and not abs(self.early_decision) <= np.finfo(float).max
+        ):
+            raise ParameterError(
+                f"early_decision is {self.early_decision}; the threshold of early decision is a finite number"
+            )

@@ -14,7 +14,7 @@ from brianconv.spiking import SpikingNetwork
 def layout_images(spiking: SpikingNetwork, images: np.ndarray) -> np.ndarray:
     """Check images and return them as (n_images, n_pixels) in float64."""
     images = np.asarray(images)
-    check_images(images, spiking.graph.input_shape, "images", spiking.scheme.encoding.bounded)
+    check_images(images, spiking.graph.input_shape, "images", spiking.coding.encoding.bounded)
     return np.ascontiguousarray(images.reshape(len(images), -1), dtype=np.float64)
 
 
@@ -26,10 +26,13 @@ def parameter_values(spiking: SpikingNetwork, settings: RunSettings, n_images: i
         "schedule.first_image": int(settings.first_image),
         "schedule.image": -1,
         "schedule.step": int(settings.n_steps),  # the first step belongs to the next image
-        "schedule.theta": float(settings.theta or 0.0),
-        "schedule.first": int(max(settings.delay, settings.skip)) + 1,
+        "schedule.early_decision": float(settings.early_decision or 0.0),
+        "schedule.first": int(max(settings.evaluation_delay, settings.skip)) + 1,
     }
-    values |= {f"{spiking.output}.delay": int(settings.delay), f"{spiking.output}.skip": int(settings.skip)}
+    values |= {
+        f"{spiking.output}.evaluation_delay": int(settings.evaluation_delay),
+        f"{spiking.output}.skip": int(settings.skip),
+    }
     equations = {name: spiking.model(name).equations for name in spiking.populations}
     for parameter, by_population in spiking.shared_values.items():
         mentioned = re.compile(rf"\b{parameter}\b")

@@ -161,11 +161,11 @@ def count(brian: RuntimeNetwork) -> None:
 def finish(brian: RuntimeNetwork) -> None:
     """End the image at its last step or as soon as it is decided; stop after the last image."""
     schedule = brian.schedule
-    step, theta = values(schedule, "step"), float(values(schedule, "theta")[0])
+    step, early_decision = values(schedule, "step"), float(values(schedule, "early_decision")[0])
     decided = False
-    if theta > 0 and step >= values(schedule, "first"):
+    if early_decision > 0 and step >= values(schedule, "first"):
         scores = values(brian.output, "score")[brian.class_order]
-        decided = bool(brian.stable_decision.update(scores[None], theta)[0])
+        decided = bool(brian.stable_decision.update(scores[None], early_decision)[0])
     if decided or step == values(schedule, "n_steps"):
         brian.tally.steps.append(int(step[0]))
         brian.tally.decided.append(decided)

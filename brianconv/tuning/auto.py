@@ -1,8 +1,8 @@
 """Automatic settings of a code: the cheapest that keeps the accuracy near that of the ANN.
 
 Every combination of a grid of parameters is simulated once with held-out training images. The recording then says what
-any number of steps, any delay or skipped step and any threshold of early decision would have given, without another
-simulation. Test images are never needed.
+any number of steps, evaluation delay or skipped steps, and any threshold of early decision would have given, without
+another simulation. Test images are never needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brianconv.coding import find_scheme
+from brianconv.coding import find_coding
 from brianconv.conversion.settings import convert_with_settings
 from brianconv.datasets.dataset import Dataset
 from brianconv.decisions import early_decisions, skipped_scores
@@ -46,15 +46,15 @@ PERIOD = 5  # steps, of a code without phases
 
 
 @dataclass(frozen=True)
-class Setting:
+class Candidate:
     """A way to run a network, and what it gives with held-out images.
 
     Attributes
     ----------
     options : mapping
         Of the conversion and the code, `skip` among them.
-    n_steps, delay : int
-    theta : float or None
+    n_steps, evaluation_delay : int
+    early_decision : float or None
         Threshold of early decision.
     accuracy : float
     mean_steps : float
@@ -65,8 +65,8 @@ class Setting:
 
     options: Mapping[str, Any]
     n_steps: int
-    delay: int
-    theta: float | None
+    evaluation_delay: int
+    early_decision: float | None
     accuracy: float
     mean_steps: float
     operations: float
@@ -76,8 +76,8 @@ class Setting:
 class AutoResult:
     """Outcome of a search: the cheapest setting that is accurate enough, all others, and what was to be reached."""
 
-    best: Setting
-    tried: Sequence[Setting]
+    best: Candidate
+    tried: Sequence[Candidate]
     ann_accuracy: float
     target: float
 
@@ -126,7 +126,7 @@ def tune_auto(
         If there are no held-out images.
     """
     chosen = combinations(coding, dict(options or {}))
-    if n_steps is not None and find_scheme(coding).schedule is not None:
+    if n_steps is not None and find_coding(coding).schedule is not None:
         raise ParameterError(f"the steps of coding {coding!r} follow from its window: leave out --steps, or set window")
     if not len(held_out):
         raise DataError("there are no held-out training images to judge settings with")
@@ -141,7 +141,7 @@ def tune_auto(
             if checkpoint:
                 checkpoint.save(found)
         report(f"{index + 1}/{len(chosen)} {_line(combination, found[str(index)])}")
-    tried = [Setting(**setting) for rows in found.values() for setting in rows["settings"]]
+    tried = [Candidate(**setting) for rows in found.values() for setting in rows["settings"]]
     ann_accuracy = max(rows["ann_accuracy"] for rows in found.values())
     return AutoResult(_cheapest(tried, ann_accuracy - within), tried, ann_accuracy, ann_accuracy - within)
 
@@ -156,15 +156,17 @@ def _check_found(state: Mapping[str, Any], chosen: Sequence[Options]) -> None:
 
 
 def _check_setting(setting: Any, what: str, options: Options) -> None:
-    mapping(setting, what, [field.name for field in fields(Setting)])
+    mapping(setting, what, [field.name for field in fields(Candidate)])
     n_steps = whole(setting["n_steps"], f"n_steps of {what}", 1, MOST_STEPS)
     stored = known(setting["options"], f"options of {what}", [*options, "skip"])
     whole(stored.get("skip", 0), f"skip of {what}", 0, n_steps - 1)
     if {"skip": 0, **stored} != {"skip": stored.get("skip", 0), **options}:
         raise ValueError(f"{what} has other options than the combination")
-    whole(setting["delay"], f"delay of {what}", 0, n_steps - 1)
-    if setting["theta"] is not None and setting["theta"] not in THETAS:
-        raise ValueError(f"theta of {what} is {shown(setting['theta'])}; it is one of {THETAS}, or null")
+    whole(setting["evaluation_delay"], f"evaluation_delay of {what}", 0, n_steps - 1)
+    if setting["early_decision"] is not None and setting["early_decision"] not in THETAS:
+        raise ValueError(
+            f"early_decision of {what} is {shown(setting['early_decision'])}; it is one of {THETAS}, or null"
+        )
     real(setting["accuracy"], f"accuracy of {what}", 0, 1)
     real(setting["mean_steps"], f"mean_steps of {what}", 1, n_steps)
     real(setting["operations"], f"operations of {what}", 0)
@@ -172,7 +174,7 @@ def _check_setting(setting: Any, what: str, options: Options) -> None:
 
 def combinations(coding: str, fixed: Options) -> list[Options]:
     """Return the options of each simulation; what is given is not searched."""
-    scheme = find_scheme(coding)
+    scheme = find_coding(coding)
     grid = GRIDS.get(scheme.name, [{}])
     normalizations: list[Options] = [{"percentile": p} for p in PERCENTILES]
     if scheme.normalization != "percentile" or "normalization" in fixed or "percentile" in fixed:
@@ -195,13 +197,17 @@ def _tried(
     """Simulate one combination, and return its settings as they are stored."""
     of_network = {key: value for key, value in options.items() if key != "skip"}
     spiking = convert_with_settings(model, calibration_images, coding, of_network)
-    steps = spiking.default_steps if n_steps is None or spiking.scheme.schedule else n_steps
+    steps = spiking.default_steps if n_steps is None or spiking.coding.schedule else n_steps
     skip = options.get("skip", 0)
     recording = simulate(spiking, held_out.images, steps, skip=skip, **simulation)
     target = recording.ann_accuracy(held_out.labels) - within
-    can_be_delayed = spiking.scheme.readout.can_be_delayed
-    delays = [delay for delay in DELAYS if delay < steps and (can_be_delayed or not delay)]
-    settings: list[Setting] = []
+    can_be_delayed = spiking.coding.readout.can_be_delayed
+    delays = [
+        evaluation_delay
+        for evaluation_delay in DELAYS
+        if evaluation_delay < steps and (can_be_delayed or not evaluation_delay)
+    ]
+    settings: list[Candidate] = []
     for later in _skips(spiking, options, steps):
         scores = skipped_scores(recording.scores, later) if later else recording.scores
         seen = replace(recording, scores=scores)
@@ -221,7 +227,7 @@ def _tried(
 def _skips(spiking: SpikingNetwork, options: Options, n_steps: int) -> list[int]:
     """Return after how many steps the output may begin, as far as one recording can tell."""
     leaky = spiking.output in spiking.membranes
-    if "skip" in options or leaky or spiking.scheme.name not in ACCUMULATING or spiking.scheme.readout.fires:
+    if "skip" in options or leaky or spiking.coding.name not in ACCUMULATING or spiking.coding.readout.fires:
         return [0]
     period = int(spiking.parameters.get("n_phases", {}).get(INPUT, PERIOD))
     return [k * period for k in PERIODS if k * period < n_steps]
@@ -229,28 +235,30 @@ def _skips(spiking: SpikingNetwork, options: Options, n_steps: int) -> list[int]
 
 def _by_steps(
     recording: Recording, labels: np.ndarray, target: float, delays: Sequence[int], skip: int
-) -> Iterator[Setting]:
-    """For each delay, the first step from which the accuracy stays at the target, or the last step."""
+) -> Iterator[Candidate]:
+    """For each evaluation_delay, the first step from which the accuracy stays at the target, or the last step."""
     operations = recording.synaptic_operations.sum(axis=1).cumsum() / recording.n_images
-    for delay in delays:
-        accuracy = (recording.delayed(delay) if delay else recording).accuracy_by_step(labels)
+    for evaluation_delay in delays:
+        accuracy = (recording.delayed(evaluation_delay) if evaluation_delay else recording).accuracy_by_step(labels)
         below = np.flatnonzero(accuracy < target - 1e-12)
-        step = min(max(int(below[-1]) + 2 if below.size else 1, delay + 1, skip + 1), recording.n_steps)
-        yield Setting({}, step, delay, None, float(accuracy[step - 1]), float(step), float(operations[step - 1]))
+        step = min(max(int(below[-1]) + 2 if below.size else 1, evaluation_delay + 1, skip + 1), recording.n_steps)
+        yield Candidate(
+            {}, step, evaluation_delay, None, float(accuracy[step - 1]), float(step), float(operations[step - 1])
+        )
 
 
-def _by_theta(recording: Recording, labels: np.ndarray, skip: int) -> Iterator[Setting]:
+def _by_theta(recording: Recording, labels: np.ndarray, skip: int) -> Iterator[Candidate]:
     """What early decision would have given; its rule starts when the output does."""
     operations = recording.synaptic_operations.sum(axis=1) / recording.n_images
-    for theta in THETAS:
-        early = early_decisions(recording.scores, theta, skip + 1)
+    for early_decision in THETAS:
+        early = early_decisions(recording.scores, early_decision, skip + 1)
         running = (early.steps[:, None] >= np.arange(1, recording.n_steps + 1)).mean(axis=0)
         accuracy = float((early.decisions == labels).mean())
         cost = float((running * operations).sum())
-        yield Setting({}, recording.n_steps, 0, theta, accuracy, float(early.steps.mean()), cost)
+        yield Candidate({}, recording.n_steps, 0, early_decision, accuracy, float(early.steps.mean()), cost)
 
 
-def _cheapest(tried: Sequence[Setting], target: float) -> Setting:
+def _cheapest(tried: Sequence[Candidate], target: float) -> Candidate:
     enough = [setting for setting in tried if setting.accuracy >= target - 1e-12]
     if not enough:
         best = max(tried, key=lambda setting: setting.accuracy)
@@ -262,7 +270,7 @@ def _cheapest(tried: Sequence[Setting], target: float) -> Setting:
 
 
 def _line(options: Options, rows: Mapping[str, Any]) -> str:
-    settings = [Setting(**setting) for setting in rows["settings"]]
+    settings = [Candidate(**setting) for setting in rows["settings"]]
     best = max(settings, key=lambda setting: (setting.accuracy, -setting.operations))
     shown = " ".join(f"{key}={value}" for key, value in options.items())
     return f"{shown}: up to {best.accuracy:.2%} with {best.mean_steps:.1f} steps, {best.operations:,.0f} operations"

@@ -115,9 +115,9 @@ def verify(
     mode: str = "runtime",
     synapses: str = "structured",
     dtype: str = "float64",
-    delay: int = 0,
+    evaluation_delay: int = 0,
     skip: int = 0,
-    theta: float | None = None,
+    early_decision: float | None = None,
 ) -> Verification:
     """Compare a Brian2 simulation with the torch reference, at every step of every image.
 
@@ -133,7 +133,7 @@ def verify(
     mode : {"runtime", "standalone"}
     synapses : {"structured", "explicit"}
     dtype : {"float64", "float32"}
-    delay, skip, theta
+    evaluation_delay, skip, early_decision
         As in `Simulation.run`.
 
     Returns
@@ -147,8 +147,8 @@ def verify(
         If neurons or the readout have no reference, as changed ones.
     """
     images = image_array(images)
-    n_steps = checked_settings(spiking, images, n_steps, delay, skip, theta).n_steps
-    run = {"delay": delay, "skip": skip, "theta": theta}
+    n_steps = checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision).n_steps
+    run = {"evaluation_delay": evaluation_delay, "skip": skip, "early_decision": early_decision}
     reference = simulate_reference(spiking, images, n_steps, dtype, **run)  # type: ignore[arg-type]
     recording = simulate(
         spiking, images, n_steps, mode=mode, synapses=synapses, dtype=dtype, record_spikes=list(spiking.populations),
@@ -233,7 +233,7 @@ def _sent(spiking: SpikingNetwork, images: np.ndarray, recording: Recording) -> 
         fired = recording.spikes_of(name).dense(recording.n_images, recording.n_steps, int(np.prod(shape)))
         if name in analog:  # pixels are sent as they are, and are no spikes
             fired[:, analog[name]] = running[:, analog[name], None]
-        if name == spiking.output and not spiking.scheme.readout.fires:
+        if name == spiking.output and not spiking.coding.readout.fires:
             sent[name] = _normalised(spiking, name, recording.potentials[name].values)[last]
         elif name != INPUT and spiking.graph.layer(name).is_pooling:
             sent[name] = np.where(fired, recording.potentials[name].values, 0.0).sum(axis=1)
@@ -250,7 +250,7 @@ def activation_correlations(
     correlations = {}
     for name, values in sent.items():
         activation = np.concatenate([batch[name] for batch in batches]).reshape(len(images), -1)
-        signed = name == INPUT or (name == spiking.output and not spiking.scheme.readout.fires)
+        signed = name == INPUT or (name == spiking.output and not spiking.coding.readout.fires)
         x, y = (activation if signed else np.clip(activation, 0, None)).ravel(), values.ravel()
         constant = x.std() == 0 or y.std() == 0
         correlations[name] = float("nan") if constant else float(np.corrcoef(x, y)[0, 1])

@@ -36,8 +36,8 @@ Stepped = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a population of neurons is told.
+class PopulationValues:
+    """Values and circumstances of one population: what its neurons are made from.
 
     Attributes
     ----------
@@ -69,15 +69,15 @@ class Neurons:
         Pixels or biases.
     """
 
-    def __init__(self, drive: torch.Tensor, setting: Setting) -> None:
+    def __init__(self, drive: torch.Tensor, given: PopulationValues) -> None:
         self.drive = drive
-        self.setting = setting
-        self.parameters = setting.parameters
-        self.share = 1 - setting.relative_tolerance  # of a threshold that has to be reached
-        self.v = torch.full_like(drive, setting.parameters.get("v_init", 0.0))
-        self.is_input = setting.is_input
+        self.given = given
+        self.parameters = given.parameters
+        self.fraction = 1 - given.relative_tolerance  # of a threshold that has to be reached
+        self.v = torch.full_like(drive, given.parameters.get("v_init", 0.0))
+        self.is_input = given.is_input
         self.resting = torch.zeros_like(drive)  # steps in which a neuron cannot fire
-        tau_m = setting.membrane.tau_m
+        tau_m = given.membrane.tau_m
         self.decay = 1.0 if tau_m is None else math.exp(-1 / tau_m)
         self.gain = 1.0 if tau_m is None else tau_m * (1 - self.decay)
         self.start()
@@ -105,11 +105,11 @@ class Neurons:
 
     def integrated(self, arriving: torch.Tensor, t: int) -> torch.Tensor:
         """Return the potential after integration."""
-        if t <= self.setting.skip:
+        if t <= self.given.skip:
             return self.beginning
         return self.v * self.decay + (self.charge(t) + self.noise(t)) * self.gain + arriving
 
-    def worth(self, t: int) -> torch.Tensor | float:
+    def spike_value(self, t: int) -> torch.Tensor | float:
         """Return what a spike of each neuron carries in step t."""
         return 1.0
 
@@ -118,16 +118,16 @@ class Neurons:
 
     def noise(self, t: int) -> torch.Tensor | float:
         """Return the noise of a step."""
-        membrane = self.setting.membrane
+        membrane = self.given.membrane
         if not membrane.noise:
             return 0.0
-        drawn = random_numbers.normal(membrane.noise_seed, np.arange(len(self.v))[:, None], t, self.setting.place)
+        drawn = random_numbers.normal(membrane.noise_seed, np.arange(len(self.v))[:, None], t, self.given.place)
         return membrane.noise * torch.as_tensor(drawn).to(self.v.dtype)
 
     def fires(self, condition: torch.Tensor) -> torch.Tensor:
         """Return which neurons fire: those of a condition that are not refractory."""
         fired = condition & (self.resting == 0)
-        rest = torch.full_like(self.resting, max(self.setting.membrane.refractory - 1, 0))
+        rest = torch.full_like(self.resting, max(self.given.membrane.refractory - 1, 0))
         self.resting = torch.where(fired, rest, (self.resting - 1).clamp(min=0))
         return fired
 
@@ -141,9 +141,9 @@ class IntegrateAndFire(Neurons):
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         before = self.integrated(arriving, t)
         threshold = self.parameters["v_threshold"]
-        spikes = self.fires(before >= threshold * self.share).to(before.dtype)
+        spikes = self.fires(before >= threshold * self.fraction).to(before.dtype)
         self.v = before - spikes * threshold
-        return spikes, before, spikes * self.worth(t)
+        return spikes, before, spikes * self.spike_value(t)
 
 
 class WeightedSpikes(Neurons):
@@ -155,14 +155,14 @@ class WeightedSpikes(Neurons):
     def charge(self, t: int) -> torch.Tensor:
         return self.drive * self.omega(t)
 
-    def worth(self, t: int) -> float:
+    def spike_value(self, t: int) -> float:
         return self.omega(t)
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         before, omega = self.integrated(arriving, t), self.omega(t)
-        spikes = self.fires(before >= omega * self.share).to(before.dtype)
+        spikes = self.fires(before >= omega * self.fraction).to(before.dtype)
         self.v = before - spikes * omega
-        return spikes, before, spikes * self.worth(t)
+        return spikes, before, spikes * self.spike_value(t)
 
 
 class BinaryDigits(WeightedSpikes):
@@ -174,13 +174,13 @@ class BinaryDigits(WeightedSpikes):
         phase = (t - 1) % k
         left = whole % 2 ** (k - phase)  # the digits that are still to be sent
         spikes = (left // 2 ** (k - phase - 1)).to(self.drive.dtype)
-        return spikes, left.to(self.drive.dtype) / 2**k, spikes * self.worth(t)
+        return spikes, left.to(self.drive.dtype) / 2**k, spikes * self.spike_value(t)
 
 
 class BinaryDigitsPerStep(BinaryDigits):
     """Binary digits whose sum over a period is the value of every step of it."""
 
-    def worth(self, t: int) -> float:
+    def spike_value(self, t: int) -> float:
         return self.omega(t) * int(self.parameters["n_phases"])
 
 
@@ -191,15 +191,15 @@ class Bursting(Neurons):
         self.v = self.v * self.parameters["v_threshold"]
         self.burst = torch.ones_like(self.v)
 
-    def worth(self, t: int) -> torch.Tensor:
+    def spike_value(self, t: int) -> torch.Tensor:
         return self.burst * self.parameters["v_threshold"]
 
     def take_note(self, fired: torch.Tensor) -> None:
         self.burst = torch.where(fired, self.burst * self.parameters["beta"], torch.ones_like(self.burst))
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
-        before, worth = self.integrated(arriving, t), self.worth(t)
-        fired = self.fires(before >= worth * self.share)
+        before, worth = self.integrated(arriving, t), self.spike_value(t)
+        fired = self.fires(before >= worth * self.fraction)
         spikes = fired.to(before.dtype)
         self.v = before - spikes * worth
         self.take_note(fired)
@@ -221,13 +221,13 @@ class FirstSpike(Neurons):
         p, elapsed = self.parameters, t - self.parameters["fire_start"]
         if not 0 <= elapsed < p["window"]:
             return torch.zeros_like(self.v), self.v, torch.zeros_like(self.v)
-        kernel = self.worth(t)
-        now = (self.v >= p["theta_0"] * kernel * self.share) & ~self.fired
+        kernel = self.spike_value(t)
+        now = (self.v >= p["theta_0"] * kernel * self.fraction) & ~self.fired
         self.fired = self.fired | now
         spikes = now.to(self.v.dtype)
         return spikes, self.v, spikes * kernel
 
-    def worth(self, t: int) -> float:
+    def spike_value(self, t: int) -> float:
         elapsed = t - self.parameters["fire_start"]
         return math.exp(-(elapsed - self.parameters["t_d"]) / self.parameters["tau"])
 
@@ -247,12 +247,12 @@ class LastChance(Neurons):
         if not 0 <= elapsed < p["window"]:
             return torch.zeros_like(self.v), self.v, torch.zeros_like(self.v)
         last = elapsed == p["window"] - 1
-        kernel, following = self.worth(t), self.worth(t + 1)
-        limit = math.inf if last else p["theta_0"] * following * self.share
-        spikes = self.fires((self.v >= p["theta_0"] * kernel * self.share) & (self.v < limit)).to(self.v.dtype)
+        kernel, following = self.spike_value(t), self.spike_value(t + 1)
+        limit = math.inf if last else p["theta_0"] * following * self.fraction
+        spikes = self.fires((self.v >= p["theta_0"] * kernel * self.fraction) & (self.v < limit)).to(self.v.dtype)
         return spikes, self.v, spikes * kernel
 
-    def worth(self, t: int) -> float:
+    def spike_value(self, t: int) -> float:
         elapsed = t - self.parameters["fire_start"]
         return math.exp((elapsed - self.parameters["window"] + 1) / self.parameters["tau"])
 
@@ -266,15 +266,15 @@ class LeakyLimited(Neurons):
         self.count = torch.zeros_like(self.v)
 
     def integrated(self, arriving: torch.Tensor, t: int) -> torch.Tensor:
-        if t <= self.setting.skip:
+        if t <= self.given.skip:
             return self.beginning
         p = self.parameters
-        return p["leak"] * self.v + self.drive + self.noise(t) + arriving - p["v_threshold"] * self.above
+        return p["decay"] * self.v + self.drive + self.noise(t) + arriving - p["v_threshold"] * self.above
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         p = self.parameters
         self.v = self.integrated(arriving, t)
-        over = self.v > p["v_threshold"] * (2 - self.share)
+        over = self.v > p["v_threshold"] * (2 - self.fraction)
         spikes = self.fires(over & (self.count < p["spike_limit"])).to(self.v.dtype)
         self.count = self.count + spikes
         self.above = spikes
@@ -294,7 +294,7 @@ class Pixels(Neurons):
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         return (self.drive != 0).to(self.drive.dtype), self.drive, self.drive
 
-    def worth(self, t: int) -> torch.Tensor:
+    def spike_value(self, t: int) -> torch.Tensor:
         return self.drive
 
 
@@ -303,11 +303,11 @@ class PoissonPixels(Neurons):
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         images = np.arange(len(self.drive))[:, None]
-        drawn = random_numbers.uniform(self.parameters["seed"], images, t, self.setting.place)
+        drawn = random_numbers.uniform(self.parameters["seed"], images, t, self.given.place)
         spikes = (torch.as_tensor(drawn) < self.drive.abs()).to(self.drive.dtype)
-        return spikes, self.drive, spikes * self.worth(t)
+        return spikes, self.drive, spikes * self.spike_value(t)
 
-    def worth(self, t: int) -> torch.Tensor:
+    def spike_value(self, t: int) -> torch.Tensor:
         return self.drive.sign()
 
 
@@ -317,7 +317,7 @@ class SingleSpikePixels(Neurons):
     def start(self) -> None:
         p = self.parameters
         exact = p["window"] + (2 - p["window"]) * (self.drive - p["pixel_low"]) / (p["pixel_high"] - p["pixel_low"])
-        self.spike_step = torch.floor(exact + 0.5 + (1 - self.share) / 100).clamp(2, p["window"])
+        self.spike_step = torch.floor(exact + 0.5 + (1 - self.fraction) / 100).clamp(2, p["window"])
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         spikes = ((self.spike_step == t) & (t > 1)).to(self.drive.dtype)
@@ -332,15 +332,15 @@ class HybridPixels(SingleSpikePixels):
             return (self.drive != 0).to(self.drive.dtype), self.drive, self.drive
         return super().step(arriving, t)
 
-    def worth(self, t: int) -> torch.Tensor | float:
+    def spike_value(self, t: int) -> torch.Tensor | float:
         return self.drive if t == 1 else 1.0
 
 
 class Relay(Neurons):
     """Maximum pooling: passes what the input with the largest sum so far sends."""
 
-    def __init__(self, drive: torch.Tensor, setting: Setting, pooling: MaxPooling) -> None:
-        super().__init__(drive, setting)
+    def __init__(self, drive: torch.Tensor, given: PopulationValues, pooling: MaxPooling) -> None:
+        super().__init__(drive, given)
         self.pooling = pooling
         self.total = torch.zeros(len(drive), *pooling.input_shape, dtype=drive.dtype)
 
@@ -406,9 +406,9 @@ def simulate_reference(
     n_steps: int,
     dtype: str = "float64",
     *,
-    delay: int = 0,
+    evaluation_delay: int = 0,
     skip: int = 0,
-    theta: float | None = None,
+    early_decision: float | None = None,
 ) -> ReferenceRun:
     """Simulate a spiking network in torch.
 
@@ -418,7 +418,7 @@ def simulate_reference(
     images : array, shape (n_images, channels, rows, columns)
     n_steps : int
     dtype : {"float64", "float32"}
-    delay, skip, theta
+    evaluation_delay, skip, early_decision
         As in `Simulation.run`; an image goes on to the last step here, also when it has been decided.
 
     Raises
@@ -426,7 +426,7 @@ def simulate_reference(
     ParameterError
         If a neuron model was changed, or neurons or readout have no reference.
     """
-    real, readout = getattr(torch, dtype), spiking.scheme.readout
+    real, readout = getattr(torch, dtype), spiking.coding.readout
     if readout.name not in READOUTS:
         raise ParameterError(f"readout {readout.name!r} has no torch reference; there is one for {', '.join(READOUTS)}")
     count = len(images)
@@ -450,7 +450,7 @@ def simulate_reference(
             potentials[name].append(before)
     output = neurons[spiking.output]
     trains, courses = (torch.stack(of_all[spiking.output]) for of_all in (spikes, potentials))
-    scores = READOUTS[readout.name](output, trains, courses, delay).movedim(0, 1).numpy()
+    scores = READOUTS[readout.name](output, trains, courses, evaluation_delay).movedim(0, 1).numpy()
     fired_by_name = {name: torch.stack(rows, 1).bool().numpy() for name, rows in spikes.items()}
     for name, analog in spiking.analog_steps(n_steps).items():
         fired_by_name[name][:, analog] = False
@@ -459,7 +459,7 @@ def simulate_reference(
         {name: torch.stack(rows, 1).numpy() for name, rows in potentials.items()},
         {name: values.numpy() for name, values in sent.items()},
         scores,
-        np.array([_decision_step(rows, theta, max(delay, skip) + 1) for rows in scores]),
+        np.array([_decision_step(rows, early_decision, max(evaluation_delay, skip) + 1) for rows in scores]),
     )
 
 
@@ -477,32 +477,38 @@ def sent_by(spiking: SpikingNetwork, name: str, images: np.ndarray, fired: np.nd
     model = _neurons(spiking, name, images, torch.float64, tolerance("float64"), 0)
     total = torch.zeros_like(model.drive)
     for t, spikes in enumerate(torch.as_tensor(fired).movedim(1, 0), start=1):
-        total = total + spikes * model.worth(t)
+        total = total + spikes * model.spike_value(t)
         model.take_note(spikes)
     return total.numpy()
 
 
-def _spike_counts(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, delay: int) -> torch.Tensor:
-    """Hwang et al. (2021): spikes after the delay, divided by the steps since then."""
+def _spike_counts(
+    model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, evaluation_delay: int
+) -> torch.Tensor:
+    """Hwang et al. (2021): spikes after the evaluation_delay, divided by the steps since then."""
     step = torch.arange(1, len(spikes) + 1, dtype=spikes.dtype)[:, None, None]
-    counted = torch.where(step > delay, spikes, torch.zeros_like(spikes))
-    return counted.cumsum(0) / (step - delay).clamp(min=1)
+    counted = torch.where(step > evaluation_delay, spikes, torch.zeros_like(spikes))
+    return counted.cumsum(0) / (step - evaluation_delay).clamp(min=1)
 
 
-def _potentials(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, delay: int) -> torch.Tensor:
+def _potentials(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, evaluation_delay: int) -> torch.Tensor:
     return potentials
 
 
-def _potentials_and_times(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, delay: int) -> torch.Tensor:
+def _potentials_and_times(
+    model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, evaluation_delay: int
+) -> torch.Tensor:
     """Datta et al. (2021), Eqs. 9 to 11: the potential minus the first step above the threshold, or this one."""
     step = torch.arange(1, len(potentials) + 1, dtype=potentials.dtype)[:, None, None]
-    reached = potentials >= model.parameters["v_threshold"] * model.share
+    reached = potentials >= model.parameters["v_threshold"] * model.fraction
     waiting = torch.where(reached, step, torch.full_like(potentials, math.inf)).cummin(0).values
     return potentials - torch.minimum(waiting, step)
 
 
-def _first_spike_values(model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, delay: int) -> torch.Tensor:
-    worth = torch.tensor([float(model.worth(t)) for t in range(1, len(spikes) + 1)], dtype=spikes.dtype)
+def _first_spike_values(
+    model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, evaluation_delay: int
+) -> torch.Tensor:
+    worth = torch.tensor([float(model.spike_value(t)) for t in range(1, len(spikes) + 1)], dtype=spikes.dtype)
     return (spikes * worth[:, None, None]).cumsum(0)
 
 
@@ -514,17 +520,17 @@ READOUTS: dict[str, Callable[[Neurons, torch.Tensor, torch.Tensor, int], torch.T
 }
 
 
-def _decision_step(scores: np.ndarray, theta: float | None, first: int) -> int:
+def _decision_step(scores: np.ndarray, early_decision: float | None, first: int) -> int:
     """Return the step at which Algorithm 1 of Kim et al. (2018) decides on one image, or the last one."""
     average, best, stable = 0.0, -1, 0
-    if theta is None:
+    if early_decision is None:
         return len(scores)
     for t in range(first, len(scores) + 1):
         second, highest = np.sort(scores[t - 1].astype(float))[-2:]
         average = 0.5 * (average + highest - second)
         winner = int(scores[t - 1].argmax())
         stable = stable + 1 if winner == best else 0
-        if winner == best and stable * average >= theta * (1 - DECISION_TOLERANCE):
+        if winner == best and stable * average >= early_decision * (1 - DECISION_TOLERANCE):
             return t
         best = winner
     return len(scores)
@@ -544,7 +550,7 @@ def _neurons(
         images if name == INPUT else np.broadcast_to(spiking.graph.layer(name).bias, _batched(spiking, name, images))
     )
     drive = torch.as_tensor(np.array(values, dtype=np.float64)).reshape(len(images), -1).to(real)
-    setting = Setting(
+    given = PopulationValues(
         {key: by_population[name] for key, by_population in spiking.shared_values.items() if name in by_population},
         spiking.membranes.get(name, Membrane()),
         relative_tolerance,
@@ -552,7 +558,7 @@ def _neurons(
         np.argsort(channels_last(spiking.graph.shapes[name])),
         skip if name == spiking.output else 0,
     )
-    return Relay(drive, setting, pooling) if isinstance(pooling, MaxPooling) else NEURONS[model.name](drive, setting)
+    return Relay(drive, given, pooling) if isinstance(pooling, MaxPooling) else NEURONS[model.name](drive, given)
 
 
 def _batched(spiking: SpikingNetwork, name: str, images: np.ndarray) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ class Row:
     skip: int = 0
     n_images: int = 500
     paper: str = ""
-    delay: int = 0
+    evaluation_delay: int = 0
 
 
 DATA = "cifar10"
@@ -55,6 +55,6 @@ ROWS = {
     "ResNet-32, phase": Row(
         f"{KIM}:resnet32", "phase", {"percentile": 99.99}, 700, 240, 200, paper="no loss after 1,064 steps (CIFAR-100)"
     ),
-    "Plain32, rate": Row(f"{KIM}:plain32", "rate", {"v_init": 0.4}, 400, delay=100),
+    "Plain32, rate": Row(f"{KIM}:plain32", "rate", {"v_init": 0.4}, 400, evaluation_delay=100),
     "Plain32, phase": Row(f"{KIM}:plain32", "phase", {"percentile": 99.99}, 1000, 800, 200),
 }

@@ -58,7 +58,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     ]
     for title, row in rows.items():
         latencies = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
-        held = params.ROWS[title].skip or params.ROWS[title].delay
+        held = params.ROWS[title].skip or params.ROWS[title].evaluation_delay
         lines.append(
             f"| {title} | {row['n_steps']}{f' ({held} held)' if held else ''} | {row['accuracy']:.1%} | "
             f"{row['ann_accuracy']:.1%} | {row['agreement_with_ann']:.1%} | {latencies} | "

@@ -47,7 +47,7 @@ def _figures(row: params.Row, data_root: str, jobs: int) -> dict:
         test.images,
         row.n_steps,
         skip=row.skip,
-        delay=row.delay,
+        evaluation_delay=row.evaluation_delay,
         mode="standalone",
         dtype=params.DTYPE,
         jobs=jobs,

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
-    """A code, its parameters, the steps of an image (None for the code's own), and theta of the early decision."""
+    """A coding scheme with its parameters, the steps per image (None: its default), and the early decision threshold."""
 
     code: str
     options: dict[str, Any]
     n_steps: int | None = None
-    theta: float | None = None
+    early_decision: float | None = None
 
 
 NETWORKS = {
@@ -27,7 +27,7 @@ ROWS = {
     "analog": Row("analog", {"v_init": 0.4}, 100),
     "phase, K = 8": Row("phase", {"n_phases": 8}, 64),
     "phase, K = 4": Row("phase", {"n_phases": 4}, 64),
-    "phase, K = 8, early decision": Row("phase", {"n_phases": 8}, 64, theta=1.0),  # chosen on training images
+    "phase, K = 8, early decision": Row("phase", {"n_phases": 8}, 64, early_decision=1.0),  # chosen on training images
     "burst": Row("burst", {}, 100),
     "burst, phase input": Row("burst", {"encoding": "phase"}, 100),
     "ttfs, T = 20": Row("ttfs", {}),

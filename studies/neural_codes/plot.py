@@ -67,7 +67,7 @@ def _options(title: str) -> str:
         *(f"{name}={value}" for name, value in row.options.items()),
     ]
     steps = f" --steps {row.n_steps}" if row.n_steps else ""
-    steps += f" --early-decision {row.theta:g}" if row.theta else ""
+    steps += f" --early-decision {row.early_decision:g}" if row.early_decision else ""
     return f"--coding {row.code}{steps}" + (f" --set {' '.join(settings)}" if settings else "")
 
 

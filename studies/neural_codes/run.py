@@ -92,7 +92,7 @@ def _run(model: nn.Module, title: str, calibration: np.ndarray, test: datasets.D
         spiking,
         test.images,
         row.n_steps,
-        theta=row.theta,
+        early_decision=row.early_decision,
         mode="standalone",
         dtype=params.DTYPE,
         jobs=jobs,
@@ -111,10 +111,10 @@ def _figures(spiking: SpikingNetwork, recording: Recording, labels: np.ndarray) 
     summary = summarize(recording, labels)
     energy = compute_energy(recording, spiking.graph)
     macs = analog_macs(recording, spiking.graph)
-    operations = operation_counts(spiking.scheme, summary["spikes_per_image"], macs=macs)
+    operations = operation_counts(spiking.coding, summary["spikes_per_image"], macs=macs)
     return {
         **{key: summary[key] for key in KEPT},
-        "code": spiking.scheme.name,
+        "code": spiking.coding.name,
         "compute_energy_nj": energy.snn_pj / 1000,
         "ann_compute_energy_nj": energy.ann_pj / 1000,
         "multiplications": operations.multiplications,
@@ -153,7 +153,7 @@ def _record(model: nn.Module, calibration: np.ndarray, image: np.ndarray) -> Non
         )  # fmt: skip
         spikes = recording.spikes_of(params.LAYER)
         fired = np.isin(np.arange(1, recording.n_steps + 1), recording.spike_steps(params.LAYER, position))
-        path = spiking.scheme.threshold_path
+        path = spiking.coding.threshold_path
         assert path is not None
         arrays |= {
             f"{k}/steps": np.array(recording.n_steps),

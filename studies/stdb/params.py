@@ -36,7 +36,7 @@ class Variant:
 
     options: dict[str, Any]
     n_steps: int = T
-    train_leak: bool = True
+    train_decay: bool = True
     surrogate: Surrogate = field(default_factory=Surrogate)
     figure: str = ""
 
@@ -74,7 +74,7 @@ VARIANTS = {
     "hybrid, many spikes": Variant({"spike_limit": MANY, "window": T}, figure="d"),
     "direct, one spike": Variant({**DIRECT, "spike_limit": ONE}, figure="e"),
     "direct, many spikes": Variant({**DIRECT, "spike_limit": MANY}, figure="c"),
-    "Poisson, integrate-and-fire": Variant({**POISSON, "spike_limit": MANY}, n_steps=20, train_leak=False, figure="a"),
+    "Poisson, integrate-and-fire": Variant({**POISSON, "spike_limit": MANY}, n_steps=20, train_decay=False, figure="a"),
     "spikes only, one spike": Variant({"encoding": "single_spike", "spike_limit": ONE, "window": T}),
 }
 # of the variants, all from the same converted network

@@ -171,7 +171,7 @@ def _train(
 ) -> tuple[TrainableNetwork, dict[str, Any]]:
     variant = variant or params.Variant({})
     network = TrainableNetwork(
-        setup.model, spiking, variant.n_steps, surrogate=variant.surrogate, train_leak=variant.train_leak
+        setup.model, spiking, variant.n_steps, surrogate=variant.surrogate, train_decay=variant.train_decay
     )
     return network, _fit(setup, network, schedule, stem, n_images)
 

@@ -90,7 +90,7 @@ def _images(rows: np.ndarray) -> bytes:
 
 
 def _exported(folder: Path) -> Path:
-    project = export_program(_spiking(), folder / "project", RunSettings(N_STEPS, DELAY, theta=THETA))
+    project = export_program(_spiking(), folder / "project", RunSettings(N_STEPS, DELAY, early_decision=THETA))
     command = ["make", "-j2", "CXXFLAGS=-w -O1 -g -std=c++11"]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     return project
@@ -194,8 +194,8 @@ def _check_decisions(table: Path, parameters: Path, pixels: np.ndarray) -> None:
             own.setdefault(variable, {})[population] = value
     expected = simulate_reference(
         spiking.with_parameters(**own), images, int(given["schedule.n_steps"]),
-        delay=int(given[f"{spiking.output}.delay"]), skip=int(given[f"{spiking.output}.skip"]),
-        theta=given["schedule.theta"] or None,
+        evaluation_delay=int(given[f"{spiking.output}.evaluation_delay"]), skip=int(given[f"{spiking.output}.skip"]),
+        early_decision=given["schedule.early_decision"] or None,
     )  # fmt: skip
     insist(np.array_equal(found[:, 2], expected.steps), "other steps than those of the reference")
     last = expected.scores[np.arange(len(images)), expected.steps - 1]

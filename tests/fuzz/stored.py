@@ -74,7 +74,7 @@ def _simulated(folder: Path) -> Path:
     brian2.prefs.codegen.target = "numpy"
     spiking = convert_flat(perceptron(), IMAGES, v_init=0.25)
     recording = simulate(
-        spiking, IMAGES[:3], 6, theta=0.5, record_spikes=["layer_0"], record_potentials={"layer_2": [0, 2]}
+        spiking, IMAGES[:3], 6, early_decision=0.5, record_spikes=["layer_0"], record_potentials={"layer_2": [0, 2]}
     )
     recording.save(folder / "recording")
     return folder / "recording"
@@ -96,7 +96,10 @@ def recordings(draw: random.Random, folder: Path, stored: Path) -> None:
     with untouched(folder):
         loaded = Recording.load(place)
     text = strictly_parsed(about)
-    insist([*loaded.layers] == text["layers"] and loaded.delay == text["delay"], "it is not what the file holds")
+    insist(
+        [*loaded.layers] == text["layers"] and loaded.evaluation_delay == text["evaluation_delay"],
+        "it is not what the file holds",
+    )
     with np.load(arrays) as found:
         for name in ("scores", "steps", "spike_counts"):
             insist(np.array_equal(getattr(loaded, name), found[name], equal_nan=True), f"{name} are not those stored")

@@ -25,7 +25,7 @@ import brianconv.tuning.pcmp.search
 import brianconv.tuning.stdb.training
 import brianconv.verification.comparison
 from brianconv.cli import main
-from brianconv.coding import SCHEMES
+from brianconv.coding import CODINGS
 from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork
@@ -52,7 +52,7 @@ WORDS = (
 KEYS = (
     "v_init", "v_threshold", "normalization", "percentile", "per", "weight_bits", "threshold_factor", "synaptic_delay",
     "tau_m", "refractory", "noise", "noise_seed", "encoding", "readout", "seed", "skip", "calibration", "mean", "std",
-    "window", "period", "tau", "t_d", "leak", "beta", "n_bits", "other", "input_shape", "coding", "model",
+    "window", "period", "tau", "t_d", "decay", "beta", "n_bits", "other", "input_shape", "coding", "model",
 )  # fmt: skip
 NETWORK = ("data", "data-root", "weights", "seed", "set", "coding", "steps")
 RUN = (*NETWORK, "delay", "early-decision", "synapses", "dtype")
@@ -71,7 +71,7 @@ OPTIONS = {
     ("bench",): ("model", "weights", "data", "data-root", "out"),
     ("demo",): ("out",),
 }  # fmt: skip
-CODES = tuple(sorted(SCHEMES))
+CODES = tuple(sorted(CODINGS))
 
 
 class _Reached(Exception):  # noqa: N818
@@ -294,7 +294,8 @@ def conversions(draw: random.Random, folder: Path, _: Any) -> None:
 
 MEMBRANE = ("layers", "tau_m", "refractory", "noise", "noise_seed")
 SIMULATE = (
-    "n_steps", "mode", "synapses", "dtype", "dt", "record_spikes", "record_potentials", "delay", "skip", "theta",
+    "n_steps", "mode", "synapses", "dtype", "dt", "record_spikes", "record_potentials", "evaluation_delay", "skip",
+    "early_decision",
     "jobs",
     "v_init", "v_threshold", "other",
 )  # fmt: skip

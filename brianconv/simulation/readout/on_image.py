@@ -7,7 +7,7 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.groups.group import CodeRunner
 
-COUNTERS = ("step", "image", "n_steps", "n_images", "theta", "first")
+COUNTERS = ("step", "image", "n_steps", "n_images", "early_decision", "first")
 
 
 class ReadoutCodeObject(CPPStandaloneCodeObject):

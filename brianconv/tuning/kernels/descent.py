@@ -171,15 +171,15 @@ def tune_kernels(
 
 def check_kernels(spiking: SpikingNetwork, images: np.ndarray, descent: Descent) -> None:
     """Raise an error unless kernels can be tuned with this network and these images."""
-    if spiking.scheme.name != "ttfs":
-        raise ParameterError(f"coding {spiking.scheme.name!r} has no kernels that could be tuned: use coding 'ttfs'")
+    if spiking.coding.name != "ttfs":
+        raise ParameterError(f"coding {spiking.coding.name!r} has no kernels that could be tuned: use coding 'ttfs'")
     if spiking.membranes or any(spiking.synaptic_delay.values()):
         raise ParameterError(
             "kernels are tuned for layers without delay, leak, rest and noise: leave out synaptic_delay, tau_m, "
             "refractory and noise, and give them to the tuned network"
         )
     for name in firing_populations(spiking):
-        if spiking.neurons[name] != spiking.scheme.neuron:
+        if spiking.neurons[name] != spiking.coding.neuron:
             raise ParameterError(f"population {name!r} has changed neurons: kernels need those of the ttfs code")
     check_images(images, spiking.graph.input_shape, "images to tune with")
     descent.check(len(images))
@@ -203,7 +203,7 @@ class Training:
         self.images = torch.as_tensor(np.asarray(images), dtype=self.network.real)
         self.descent = descent
         self.epoch = 0
-        self.tau_limits = spiking.scheme.parameters["tau"]
+        self.tau_limits = spiking.coding.parameters["tau"]
         firing = firing_populations(spiking)
         self.kernels = {
             name: Kernel(*(torch.tensor(spiking.parameters[key][name], dtype=torch.float64) for key in ("tau", "t_d")))

@@ -61,7 +61,7 @@ class FirstSpikeNetwork:
     def __init__(self, spiking: SpikingNetwork, dtype: str = "float32") -> None:
         self.spiking = spiking
         self.real = getattr(torch, dtype)
-        self.share = 1 - tolerance(dtype)  # of a threshold that has to be reached
+        self.fraction = 1 - tolerance(dtype)  # of a threshold that has to be reached
         self.last_step = int(spiking.parameters["window"][INPUT]) - 1
         layers = spiking.graph.layers
         self.propagation = {layer.name: Propagation(layer, self.real) for layer in layers}
@@ -97,7 +97,7 @@ class FirstSpikeNetwork:
         """Fire, at the first step at which the threshold has fallen to the potential (Eqs. 6 and 7)."""
         theta_0 = self.spiking.parameters["theta_0"][name]
         tau, t_d = float(kernel.tau), float(kernel.t_d)
-        exact = t_d - tau * torch.log(potential.clamp_min(0.0) / (theta_0 * self.share))
+        exact = t_d - tau * torch.log(potential.clamp_min(0.0) / (theta_0 * self.fraction))
         time = exact.ceil().clamp_min(0.0)
         fired = time <= self.last_step
         return Transmitted(fired, time, torch.exp(-(time - t_d) / tau) * fired)

@@ -42,7 +42,7 @@ class LayerwiseSimulation:
         self.spiking = spiking
         self.n_images, self.n_steps = len(images), n_steps
         self.real = getattr(torch, dtype)
-        self.share = 1 - tolerance(dtype)  # of a threshold that has to be reached
+        self.fraction = 1 - tolerance(dtype)  # of a threshold that has to be reached
         self.activations = _activations(spiking, images, self.real)
         self.trains: dict[str, list[np.ndarray]] = {}
 
@@ -63,7 +63,7 @@ class LayerwiseSimulation:
         total = torch.zeros(len(candidates), dtype=torch.float64)
         for index in range(self.n_images):
             activation = self.activations[name][index]
-            total += summed_squared_errors(arriving(index), activation, v_init, threshold, self.share)
+            total += summed_squared_errors(arriving(index), activation, v_init, threshold, self.fraction)
             if done is not None:
                 done(1)
         return (total / (self.n_images * self._size(name))).tolist()
@@ -85,7 +85,7 @@ class LayerwiseSimulation:
         """Return the spikes of a population, which passes on what arrives if it pools maxima."""
         if name != INPUT and self.spiking.graph.layer(name).is_pooling:
             return arriving != 0
-        return spike_trains(arriving, v_init, self.spiking.parameters["v_threshold"][name], self.share)
+        return spike_trains(arriving, v_init, self.spiking.parameters["v_threshold"][name], self.fraction)
 
     def _size(self, name: str) -> int:
         return int(np.prod(self.spiking.graph.shapes[name]))
@@ -121,7 +121,7 @@ def _activations(spiking: SpikingNetwork, images: np.ndarray, real: torch.dtype)
 
 
 def summed_squared_errors(
-    arriving: Tensor, activation: Tensor, v_init: Tensor, threshold: float, share: float
+    arriving: Tensor, activation: Tensor, v_init: Tensor, threshold: float, fraction: float
 ) -> Tensor:
     """Step the membranes of all candidates and return their squared errors, summed over steps and neurons.
 
@@ -134,7 +134,7 @@ def summed_squared_errors(
     v_init : tensor, shape (n_candidates,)
         In thresholds.
     threshold : float
-    share : float
+    fraction : float
         Of the threshold that has to be reached.
 
     Returns
@@ -145,17 +145,17 @@ def summed_squared_errors(
     total = torch.zeros(len(v_init), dtype=torch.float64)
     for start in range(0, len(activation), width):
         chunk = slice(start, start + width)
-        total += _chunk_errors(arriving[:, chunk], activation[chunk], v_init, threshold, share)
+        total += _chunk_errors(arriving[:, chunk], activation[chunk], v_init, threshold, fraction)
     return total
 
 
-def _chunk_errors(arriving: Tensor, activation: Tensor, v_init: Tensor, threshold: float, share: float) -> Tensor:
+def _chunk_errors(arriving: Tensor, activation: Tensor, v_init: Tensor, threshold: float, fraction: float) -> Tensor:
     v = (threshold * v_init)[:, None].repeat(1, len(activation))
     fired, error, spike_count = torch.empty_like(v), torch.empty_like(v), torch.zeros_like(v)
     total = torch.zeros(len(v_init), dtype=torch.float64)
     for t, integrated in enumerate(arriving, start=1):
         v += integrated
-        torch.ge(v, threshold * share, out=fired)
+        torch.ge(v, threshold * fraction, out=fired)
         v.sub_(fired, alpha=threshold)
         spike_count += fired
         torch.div(spike_count, t, out=error).sub_(activation)
@@ -163,11 +163,11 @@ def _chunk_errors(arriving: Tensor, activation: Tensor, v_init: Tensor, threshol
     return total
 
 
-def spike_trains(arriving: Tensor, v_init: float, threshold: float, share: float) -> Tensor:
+def spike_trains(arriving: Tensor, v_init: float, threshold: float, fraction: float) -> Tensor:
     """Return the spikes of all neurons, boolean, shape (n_steps, n_neurons); see `summed_squared_errors`."""
     v, spikes = torch.full_like(arriving[0], threshold * v_init), torch.empty_like(arriving)
     for integrated, fired in zip(arriving, spikes, strict=True):
         v += integrated
-        torch.ge(v, threshold * share, out=fired)
+        torch.ge(v, threshold * fraction, out=fired)
         v.sub_(fired, alpha=threshold)
     return spikes.bool()

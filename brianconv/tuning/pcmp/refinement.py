@@ -80,7 +80,7 @@ def refine_pcmp(
         Called with each setting and its error.
     """
     points = [dict(start) for start in starts]
-    known = Memory(error, checkpoint, progress, len(points[0]))
+    known = KnownErrors(error, checkpoint, progress, len(points[0]))
     best = min(points, key=known)
     for shift in shifts:
         while (better := _improved(best, shift, limits, known)) is not None:
@@ -88,7 +88,7 @@ def refine_pcmp(
     return Refined(best, known(best), known.tried)
 
 
-class Memory:
+class KnownErrors:
     """An error that is computed once for each setting of so many values."""
 
     def __init__(
@@ -122,7 +122,7 @@ def _check_tried(state: Mapping[str, Any], n_values: int) -> None:
         real(error, f"the error of tried[{k}]", 0)
 
 
-def _improved(best: Values, shift: float, limits: tuple[float, float], known: Memory) -> dict[str, float] | None:
+def _improved(best: Values, shift: float, limits: tuple[float, float], known: KnownErrors) -> dict[str, float] | None:
     """Try all shifts once, each from the best so far; return the best, or None if there was nothing better."""
     current, found = dict(best), False
     for populations in [list(best), *([name] for name in best)]:

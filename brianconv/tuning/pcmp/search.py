@@ -166,22 +166,22 @@ def charged_populations(spiking: SpikingNetwork) -> list[str]:
 
 def check_pcmp(spiking: SpikingNetwork, images: np.ndarray, n_steps: int, candidates: Sequence[float]) -> None:
     """Raise an error unless pre-charges can be tuned with this network and these images."""
-    if spiking.scheme.name != "rate":
+    if spiking.coding.name != "rate":
         raise ParameterError(
-            f"coding {spiking.scheme.name!r} is not tuned by pcmp, which matches firing rates: use coding 'rate'"
+            f"coding {spiking.coding.name!r} is not tuned by pcmp, which matches firing rates: use coding 'rate'"
         )
-    if spiking.scheme.encoding.name != CURRENT.name or spiking.membranes:
+    if spiking.coding.encoding.name != CURRENT.name or spiking.membranes:
         raise ParameterError(
             "pcmp tunes neurons without leak, rest and noise whose pixels are constant currents: leave out tau_m, "
-            f"refractory, noise and encoding (here: {spiking.scheme.encoding.name!r})"
+            f"refractory, noise and encoding (here: {spiking.coding.encoding.name!r})"
         )
     for name in charged_populations(spiking):
-        original = spiking.scheme.encoding.neuron if name == INPUT else spiking.scheme.neuron
+        original = spiking.coding.encoding.neuron if name == INPUT else spiking.coding.neuron
         if spiking.neurons[name] != original:
             raise ParameterError(f"population {name!r} has changed neurons: pcmp needs those of the rate code")
     check_images(images, spiking.graph.input_shape, "images to tune with")
     if n_steps < 1:
         raise ParameterError(f"n_steps is {n_steps}; the error is summed over at least 1 step")
-    limits = spiking.scheme.parameters["v_init"]
+    limits = spiking.coding.parameters["v_init"]
     if not len(candidates) or not all(limits.low <= v <= limits.high for v in candidates):
         raise ParameterError(f"candidates must be one or more numbers in [{limits.low:g}, {limits.high:g}]")

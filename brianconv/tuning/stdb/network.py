@@ -1,4 +1,4 @@
-"""A converted network as a torch module with trainable weights, one threshold and one leak a layer.
+"""A converted network as a torch module with trainable weights, one threshold and one decay a layer.
 
 It is made from a `SpikingNetwork` of hybrid or direct coding and the module that was converted, and leads back to
 both: weights for the module, and settings with which `convert` makes the trained spiking network.
@@ -79,8 +79,8 @@ class TrainableNetwork(nn.Module):
     n_steps : int, optional
         The code's own otherwise.
     surrogate : Surrogate
-    train_leak : bool
-        False keeps the leaks as they are: 1, integrate-and-fire neurons, after conversion.
+    train_decay : bool
+        False keeps the decays as they are: 1, integrate-and-fire neurons, after conversion.
     dropout : bool
         False trains without.
 
@@ -97,7 +97,7 @@ class TrainableNetwork(nn.Module):
         n_steps: int | None = None,
         *,
         surrogate: Surrogate | None = None,
-        train_leak: bool = True,
+        train_decay: bool = True,
         dropout: bool = True,
     ) -> None:
         super().__init__()
@@ -110,14 +110,14 @@ class TrainableNetwork(nn.Module):
         }
         self.paths = {layer.name: _weight_path(model, layer) for layer in spiking.graph.layers}
         self.dropout = _dropout_rates(model, spiking, self.paths) if dropout else {}
-        self.readout_has_time = spiking.scheme.readout.name == "potential_and_time"
+        self.readout_has_time = spiking.coding.readout.name == "potential_and_time"
         state = model.state_dict()
         self.weights = nn.ParameterDict({name: _parameter(state[path]) for name, path in self.paths.items()})
         timed = [layer.name for layer in spiking.graph.layers if layer.rectified or self.readout_has_time]
         self.v_threshold = nn.ParameterDict({name: self._number("v_threshold", name) for name in timed})
         hidden = [layer.name for layer in spiking.graph.layers if layer.rectified]
-        self.leak = nn.ParameterDict({name: self._number("leak", name) for name in hidden})
-        self.leak.requires_grad_(train_leak)
+        self.decay = nn.ParameterDict({name: self._number("decay", name) for name in hidden})
+        self.decay.requires_grad_(train_decay)
         self.lowest = {name: LOWEST_THRESHOLD * float(value.detach()) for name, value in self.v_threshold.items()}
 
     def _number(self, parameter: str, layer: str) -> nn.Parameter:
@@ -129,8 +129,8 @@ class TrainableNetwork(nn.Module):
         `first_image` is the index of the first one in its run, on which Poisson input depends; None draws it anew.
         """
         values = {name: by[INPUT] for name, by in self.spiking.parameters.items()}
-        sent = {INPUT: encode(images, self.spiking.scheme.encoding.name, self.n_steps, values, first_image)}
-        analog_steps = self.spiking.scheme.encoding.analog_steps
+        sent = {INPUT: encode(images, self.spiking.coding.encoding.name, self.n_steps, values, first_image)}
+        analog_steps = self.spiking.coding.encoding.analog_steps
         of_input = sent[INPUT][self.n_steps if analog_steps is None else analog_steps :]
         counts = {} if self.training else {INPUT: (of_input != 0).sum(dtype=torch.float64)}
         for layer in self.spiking.graph.layers:
@@ -153,7 +153,7 @@ class TrainableNetwork(nn.Module):
 
     def _spikes(self, name: str, drive: Tensor) -> Tensor:
         limit = self.spiking.parameters["spike_limit"][name]
-        values = (self.v_threshold[name], self.leak[name], self.surrogate, limit, _tolerance(drive))
+        values = (self.v_threshold[name], self.decay[name], self.surrogate, limit, _tolerance(drive))
         return LeakySpikes.apply(drive, *values)  # type: ignore[no-untyped-call]
 
     def _dropped(self, name: str, spikes: Tensor) -> Tensor:
@@ -172,10 +172,10 @@ class TrainableNetwork(nn.Module):
 
     @torch.no_grad()
     def confine(self) -> None:
-        """Keep leaks in [0, 1] and thresholds positive; the paper does not say how it does."""
-        for leak in self.leak.values():
-            if leak.requires_grad:
-                leak.clamp_(0, 1)
+        """Keep decays in [0, 1] and thresholds positive; the paper does not say how it does."""
+        for decay in self.decay.values():
+            if decay.requires_grad:
+                decay.clamp_(0, 1)
         for name, threshold in self.v_threshold.items():
             threshold.clamp_(min=self.lowest[name])
 
@@ -189,10 +189,10 @@ class TrainableNetwork(nn.Module):
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of `convert` (and of ``brianconv run --set @FILE``) for the trained network."""
-        scheme, given = self.spiking.scheme, self.spiking.parameters
+        scheme, given = self.spiking.coding, self.spiking.parameters
         settings: dict[str, Any] = {"normalization": "none"}
         settings["v_threshold"] = {name: float(value.detach()) for name, value in self.v_threshold.items()}
-        settings["leak"] = {name: float(value.detach()) for name, value in self.leak.items()}
+        settings["decay"] = {name: float(value.detach()) for name, value in self.decay.items()}
         settings |= {name: given[name][INPUT] for name in scheme.encoding.parameters}
         settings |= {"encoding": scheme.encoding.name, "readout": scheme.readout.name}
         settings["spike_limit"] = given["spike_limit"][self.spiking.output]
@@ -203,7 +203,7 @@ class TrainableNetwork(nn.Module):
     def converted(self) -> SpikingNetwork:
         """Return the trained spiking network, for the simulation."""
         shape = self.spiking.graph.input_shape
-        return convert(self.trained_model(), coding=self.spiking.scheme.name, input_shape=shape, **self.settings())
+        return convert(self.trained_model(), coding=self.spiking.coding.name, input_shape=shape, **self.settings())
 
 
 def save_trained(network: TrainableNetwork, path: Path, mean: Sequence[float] = (), std: Sequence[float] = ()) -> Path:
@@ -235,9 +235,9 @@ def save_trained(network: TrainableNetwork, path: Path, mean: Sequence[float] = 
 
 def check_trainable(spiking: SpikingNetwork, n_steps: int | None = None) -> None:
     """Raise UnsupportedLayerError or ParameterError, with the reason, if a spiking network cannot be trained so."""
-    if spiking.scheme.name not in CODINGS:
+    if spiking.coding.name not in CODINGS:
         raise ParameterError(
-            f"coding {spiking.scheme.name!r} is not trained by spike-timing-dependent backpropagation, which needs the "
+            f"coding {spiking.coding.name!r} is not trained by spike-timing-dependent backpropagation, which needs the "
             f"leaky neurons of {' or '.join(CODINGS)} coding"
         )
     if n_steps is not None and (not isinstance(n_steps, int) or n_steps < 1):
@@ -249,7 +249,7 @@ def check_trainable(spiking: SpikingNetwork, n_steps: int | None = None) -> None
         )
     if any(spiking.synaptic_delay.values()) or spiking.membranes or any(spiking.parameters["v_init"].values()):
         raise ParameterError(
-            "synaptic delays, noise, refractory periods, further leaks and pre-charges are not trained: leave out "
+            "synaptic delays, noise, refractory periods, further decays and pre-charges are not trained: leave out "
             "synaptic_delay, tau_m, refractory, noise and v_init"
         )
     for layer in spiking.graph.layers:

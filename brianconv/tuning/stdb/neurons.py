@@ -30,7 +30,7 @@ class Surrogate:
     beta : float
         Half the width of what stands for Dirac's delta at the output, in units of its potential (Eq. 17).
     through_time : bool
-        Whether a potential passes its gradient on to the step before, times the leak: backpropagation through time,
+        Whether a potential passes its gradient on to the step before, times the decay: backpropagation through time,
         which section IV names. Eqs. 19, 21 and 23 are printed without it: False.
     after_spike : bool
         Whether a neuron that may not fire any more has gradients as if it could, as section IV has it; False gives
@@ -55,7 +55,7 @@ class LeakySpikes(torch.autograd.Function):
         ctx: Any,
         drive: Tensor,
         v_threshold: Tensor,
-        leak: Tensor,
+        decay: Tensor,
         surrogate: Surrogate,
         spike_limit: float = 1,
         tolerance: float = 0.0,
@@ -66,7 +66,7 @@ class LeakySpikes(torch.autograd.Function):
         ----------
         drive : Tensor, shape (n_steps, n_images, ...)
             What reaches the neurons: W O of Eq. 6. Potentials are float32, or float64 if this is.
-        v_threshold, leak : Tensor of one number
+        v_threshold, decay : Tensor of one number
             V and lambda.
         surrogate : Surrogate
         spike_limit : float
@@ -76,30 +76,30 @@ class LeakySpikes(torch.autograd.Function):
         """
         precise = torch.float64 if drive.dtype == torch.float64 else torch.float32
         potentials, spikes = torch.empty_like(drive, dtype=precise), torch.empty_like(drive)
-        threshold, share = float(v_threshold), float(leak)
+        threshold, fraction = float(v_threshold), float(decay)
         above = threshold * (1 + tolerance)
         for part in _parts(drive):
-            _fire(drive[:, part], potentials[:, part], spikes[:, part], (threshold, share, above), spike_limit)
-        ctx.save_for_backward(potentials, v_threshold, leak)
+            _fire(drive[:, part], potentials[:, part], spikes[:, part], (threshold, fraction, above), spike_limit)
+        ctx.save_for_backward(potentials, v_threshold, decay)
         ctx.surrogate, ctx.above, ctx.drive_type = surrogate, above, drive.dtype
         ctx.spike_limit = len(drive) if surrogate.after_spike else spike_limit
         return spikes
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of drive (Eq. 19), threshold (Eq. 21) and leak (Eq. 23)."""
+        """Return the gradients of drive (Eq. 19), threshold (Eq. 21) and decay (Eq. 23)."""
         (of_spikes,) = gradients
-        potentials, v_threshold, leak = ctx.saved_tensors
+        potentials, v_threshold, decay = ctx.saved_tensors
         of_drive = torch.empty_like(potentials, dtype=ctx.drive_type)
-        of_threshold, of_leak = v_threshold.new_zeros(()), leak.new_zeros(())
+        of_threshold, of_leak = v_threshold.new_zeros(()), decay.new_zeros(())
         for part in _parts(potentials):
             of_sent = _sendable(of_spikes[:, part], potentials[:, part], ctx.above, ctx.spike_limit)
             more = _credit(
                 of_sent, potentials[:, part], of_drive[:, part],
-                (float(v_threshold), float(leak), ctx.above), ctx.surrogate,
+                (float(v_threshold), float(decay), ctx.above), ctx.surrogate,
             )  # fmt: skip
             of_threshold, of_leak = of_threshold + more[0], of_leak + more[1]
-        return of_drive, of_threshold.reshape(v_threshold.shape), of_leak.reshape(leak.shape), None, None, None
+        return of_drive, of_threshold.reshape(v_threshold.shape), of_leak.reshape(decay.shape), None, None, None
 
 
 def _parts(x: Tensor) -> Iterator[slice]:
@@ -114,7 +114,7 @@ def _fire(
     drive: Tensor, potentials: Tensor, spikes: Tensor, values: tuple[float, float, float], spike_limit: float
 ) -> None:
     """Fill in potentials and spikes of all steps."""
-    threshold, leak, above = values
+    threshold, decay, above = values
     limited = spike_limit < len(drive)
     count = torch.zeros_like(potentials[0], dtype=torch.int32) if limited else None
     over = torch.zeros_like(potentials[0], dtype=torch.bool)
@@ -123,7 +123,7 @@ def _fire(
         if t == 0:
             u.copy_(arriving)
         else:
-            torch.mul(potentials[t - 1], leak, out=u)
+            torch.mul(potentials[t - 1], decay, out=u)
             u.add_(arriving).add_(over, alpha=-threshold)
         over = u > above
         spikes[t] = over if count is None else over & (count < spike_limit)
@@ -142,8 +142,8 @@ def _sendable(of_spikes: Tensor, potentials: Tensor, above: float, spike_limit: 
 def _credit(
     of_spikes: Tensor, potentials: Tensor, of_drive: Tensor, values: tuple[float, float, float], surrogate: Surrogate
 ) -> tuple[Tensor, Tensor]:
-    """Fill in the gradient of the drive; return those of threshold and leak."""
-    threshold, leak, above = values
+    """Fill in the gradient of the drive; return those of threshold and decay."""
+    threshold, decay, above = values
     of_threshold, of_leak = potentials.new_zeros(()), potentials.new_zeros(())
     later: Tensor | None = None
     for t in range(len(potentials) - 1, -1, -1):
@@ -152,7 +152,7 @@ def _credit(
         of_threshold = of_threshold - (of_z * u).sum() / threshold**2
         of_u = of_z.div_(threshold)
         if surrogate.through_time and later is not None:
-            of_u.add_(later, alpha=leak)
+            of_u.add_(later, alpha=decay)
         if t > 0:
             before = potentials[t - 1]
             of_leak = of_leak + (of_u * before).sum()

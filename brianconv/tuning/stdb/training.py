@@ -1,10 +1,10 @@
 """Spike-timing-dependent backpropagation (STDB): train a converted network as the spiking network that it is.
 
-Weights, one threshold and one leak a layer follow the gradient of a cross-entropy on potential and spike time of the
+Weights, one threshold and one decay a layer follow the gradient of a cross-entropy on potential and spike time of the
 output through all steps; from a network converted at some hundred steps it makes one that needs five.
 
 Source: Datta et al. (2021), arXiv:2107.12374, sections IV and V-A. The optimiser, which the paper does not name, is
-Adam; leaks are kept in [0, 1].
+Adam; decays are kept in [0, 1].
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Schedule:
     save_every : int
         Batches between two checkpoints.
     average : float
-        Decay a batch of a moving average of weights, thresholds and leaks, which is what the training returns; 0
+        Decay a batch of a moving average of weights, thresholds and decays, which is what the training returns; 0
         returns those after the last batch, as the paper does.
     """
 
@@ -316,9 +316,9 @@ def _about(
         "n_steps": network.n_steps,
         "surrogate": dataclasses.asdict(network.surrogate),
         "dropout": network.dropout,
-        "encoding": network.spiking.scheme.encoding.name,
+        "encoding": network.spiking.coding.encoding.name,
         "parameters": {name: dict(values) for name, values in network.spiking.parameters.items()},
-        "trained_leaks": all(leak.requires_grad for leak in network.leak.values()),
+        "trained_leaks": all(decay.requires_grad for decay in network.decay.values()),
         "augmentation": augmentation,
         "schedule": {key: v for key, v in dataclasses.asdict(schedule).items() if key not in ("epochs", "save_every")},
     }
@@ -371,9 +371,9 @@ class _Checkpoint:
             for name, lowest in self.network.lowest.items():
                 threshold = float(weights[f"{prefix}v_threshold.{name}"])
                 real(threshold, f"v_threshold of {name!r}", lowest * (1 - ROUNDING))
-            for name, leak in self.network.leak.items():
-                highest = max(1.0, float(leak.detach())) + ROUNDING
-                real(float(weights[f"{prefix}leak.{name}"]), f"leak of {name!r}", 0, highest)
+            for name, decay in self.network.decay.items():
+                highest = max(1.0, float(decay.detach())) + ROUNDING
+                real(float(weights[f"{prefix}decay.{name}"]), f"decay of {name!r}", 0, highest)
         check_optimizer(saved["optimizer"], self.optimizer)
         check_random(saved["random"], torch.get_rng_state(), "random")
         if saved["random_gpu"] is not None and torch.cuda.is_available():

@@ -19,11 +19,11 @@
     static double _average_difference = 0;
     if ({{counter.step}} == 1) { _decision = -1; _stable_steps = 0; _average_difference = 0; }
     bool _decided = false;
-    if ({{counter.theta}} > 0 && {{counter.step}} >= {{counter.first}})
+    if ({{counter.early_decision}} > 0 && {{counter.step}} >= {{counter.first}})
     {
         _average_difference = (_highest - _second + _average_difference) / 2;
         _stable_steps = _best == _decision ? _stable_steps + 1 : 0;
-        _decided = _best == _decision && _stable_steps * _average_difference >= {{counter.theta}} * (1 - {{tolerance}});
+        _decided = _best == _decision && _stable_steps * _average_difference >= {{counter.early_decision}} * (1 - {{tolerance}});
         _decision = _best;
     }
     if (!_decided && {{counter.step}} < {{counter.n_steps}}) return;

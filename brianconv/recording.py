@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import json_writer, writable_folder, write_together
 from brianconv.notebook import html_table
 from brianconv.positions import Position, position_of_torch_index, torch_index
-from brianconv.saved_recording import ARRAYS, read_saved
+from brianconv.saved_recording import ARRAYS, SUMS, read_saved
 
-LATENCY_SHARES = ("99.0", "99.5", "99.9")
+LATENCY_PERCENTS = ("99.0", "99.5", "99.9")
 WHOLE = 0.01  # scores in single precision times the step lie that close to spike counts
 
 
@@ -87,11 +88,11 @@ class Recording:
         Names of the populations, the input first.
     scores : array, shape (n_images, n_steps, n_classes)
         NaN after an image was decided.
-    spike_counts, synaptic_operations : arrays of int, shape (n_steps, n_layers)
-        Summed over images. Pixels that enter as analog values are not spikes: they are not in here.
-    analog_operations : array of int, shape (n_steps,)
-        What analog pixels do in the place of spikes, summed over images: non-zero pixels times their fan-out, in every
-        step in which they drive the network, although their products with the weights stay the same.
+    spike_counts_by_image, synaptic_operations_by_image : arrays of int, shape (n_images, n_steps, n_layers)
+        0 after an image was decided. Pixels that enter as analog values are not spikes: they are not in here.
+    analog_operations_by_image : array of int, shape (n_images, n_steps)
+        What analog pixels do in the place of spikes: non-zero pixels times their fan-out, in every step in which they
+        drive the network, although their products with the weights stay the same.
     steps : array of int, shape (n_images,)
         Number of steps that each image took.
     decided : array of bool, shape (n_images,)
@@ -125,9 +126,9 @@ class Recording:
 
     layers: tuple[str, ...]
     scores: np.ndarray
-    spike_counts: np.ndarray
-    synaptic_operations: np.ndarray
-    analog_operations: np.ndarray
+    spike_counts_by_image: np.ndarray
+    synaptic_operations_by_image: np.ndarray
+    analog_operations_by_image: np.ndarray
     steps: np.ndarray
     decided: np.ndarray
     evaluation_delay: int
@@ -163,6 +164,21 @@ class Recording:
         ]
         heading = ("layer", "shape", "spikes per image", "per neuron", "spikes recorded", "potentials recorded")
         return html_table(f"Recording of {self.n_images} images, {self.n_steps} steps", heading, rows)
+
+    @cached_property
+    def spike_counts(self) -> np.ndarray:
+        """Spikes of each layer in each step, summed over images, shape (n_steps, n_layers)."""
+        return self.spike_counts_by_image.sum(axis=0)
+
+    @cached_property
+    def synaptic_operations(self) -> np.ndarray:
+        """Synaptic operations of each layer in each step, summed over images, shape (n_steps, n_layers)."""
+        return self.synaptic_operations_by_image.sum(axis=0)
+
+    @cached_property
+    def analog_operations(self) -> np.ndarray:
+        """Operations of analog pixels in each step, summed over images, shape (n_steps,)."""
+        return self.analog_operations_by_image.sum(axis=0)
 
     @property
     def n_images(self) -> int:
@@ -250,11 +266,11 @@ class Recording:
         Raises
         ------
         ParameterError
-            If scores are not firing rates over all steps, or the evaluation_delay is as long as the run.
+            If scores are not firing rates over all steps, or the evaluation delay is as long as the run.
         """
         if self.evaluation_delay or self.decided.any():
             reason = (
-                f"a evaluation_delay of {self.evaluation_delay} steps" if self.evaluation_delay else "early decision"
+                f"an evaluation delay of {self.evaluation_delay} steps" if self.evaluation_delay else "early decision"
             )
             raise ParameterError(f"delayed() takes a run in which every step counts; this one had {reason}")
         counts = self.scores * np.arange(1, self.n_steps + 1)[:, None]
@@ -315,17 +331,24 @@ class Recording:
         self._check_labels(labels)
         return float((self.ann_scores.argmax(axis=1) == np.asarray(labels)).mean())
 
-    def latency_steps(self, labels: np.ndarray) -> dict[str, int | None]:
-        """Return the first step at which the accuracy reaches 99.0, 99.5 and 99.9 % of the ANN's, or None.
+    def latency(self, labels: np.ndarray, fraction: float = 0.99) -> int | None:
+        """Return the first step at which the accuracy reaches a fraction of the ANN's; None if it never does.
 
         This is Hwang et al. (2021)'s definition of t99.0 %, t99.5 % and t99.9 %.
+
+        Raises
+        ------
+        ParameterError
+            If the fraction is not in (0, 1].
         """
-        by_step, target = self.accuracy_by_step(labels), self.ann_accuracy(labels)
-        latencies: dict[str, int | None] = {}
-        for share in LATENCY_SHARES:
-            reached = np.flatnonzero(by_step >= target * float(share) / 100 - 1e-12)
-            latencies[share] = int(reached[0]) + 1 if reached.size else None
-        return latencies
+        if not isinstance(fraction, (int, float)) or not 0 < fraction <= 1:
+            raise ParameterError(f"fraction is {fraction!r}; it lies above 0 and not above 1")
+        reached = np.flatnonzero(self.accuracy_by_step(labels) >= self.ann_accuracy(labels) * fraction - 1e-12)
+        return int(reached[0]) + 1 if reached.size else None
+
+    def latency_steps(self, labels: np.ndarray) -> dict[str, int | None]:
+        """Return the latencies to 99.0, 99.5 and 99.9 % of the ANN's accuracy, as result.json has them."""
+        return {percent: self.latency(labels, float(percent) / 100) for percent in LATENCY_PERCENTS}
 
     def _check_labels(self, labels: np.ndarray) -> None:
         if self.returns_images:
@@ -334,7 +357,7 @@ class Recording:
 
     def save(self, folder: str | Path) -> None:
         """Write `recording.npz` and `recording.json` into a folder, both of them or none; OutputError if it fails."""
-        arrays: dict[str, np.ndarray] = {name: getattr(self, name) for name in ARRAYS}
+        arrays: dict[str, np.ndarray] = {name: getattr(self, name) for name in (*ARRAYS, *SUMS)}
         for layer, spikes in self.spikes.items():
             columns = [spikes.image, spikes.step, spikes.torch_index]
             arrays[f"spikes/{layer}"] = np.stack(columns, axis=1).astype(np.int32)

@@ -20,7 +20,8 @@ FIELDS = (
     "rectified",
     "score_of_one", "timing",
 )  # fmt: skip
-ARRAYS = ("scores", "spike_counts", "synaptic_operations", "analog_operations", "steps", "decided", "ann_scores")
+SUMS = ("spike_counts", "synaptic_operations", "analog_operations")  # over images, for scripts that need no more
+ARRAYS = ("scores", *(f"{name}_by_image" for name in SUMS), "steps", "decided", "ann_scores")
 RECORDED = ("spikes", "potentials", "potential_neurons")  # arrays of single layers, each named after its layer
 Arrays = Mapping[str, np.ndarray]
 
@@ -92,7 +93,7 @@ def _check_numbers(about: Mapping[str, Any], n_steps: int, layers: list[str]) ->
 
 def _check_results(arrays: Arrays, n_layers: int, n_classes: int) -> int:
     """Check the arrays that every recording has; return the number of steps."""
-    if absent := [name for name in ARRAYS if name not in arrays]:
+    if absent := [name for name in (*ARRAYS, *SUMS) if name not in arrays]:
         raise ValueError(f"recording.npz has no array {absent[0]!r}")
     scores = arrays["scores"]
     if scores.ndim != 3 or 0 in scores.shape or scores.shape[2] != n_classes:
@@ -102,9 +103,12 @@ def _check_results(arrays: Arrays, n_layers: int, n_classes: int) -> int:
     _check_array(arrays, "ann_scores", "iuf", (n_images, n_classes))
     _check_array(arrays, "decided", "b", (n_images,))
     _check_array(arrays, "steps", "iu", (n_images,), 1, n_steps)
-    for name in ("spike_counts", "synaptic_operations"):
-        _check_array(arrays, name, "iu", (n_steps, n_layers), 0)
-    _check_array(arrays, "analog_operations", "iu", (n_steps,), 0)
+    for name in SUMS:
+        layers = () if name == "analog_operations" else (n_layers,)
+        _check_array(arrays, f"{name}_by_image", "iu", (n_images, n_steps, *layers), 0)
+        _check_array(arrays, name, "iu", (n_steps, *layers), 0)
+        if not np.array_equal(arrays[name], arrays[f"{name}_by_image"].sum(axis=0)):
+            raise ValueError(f"{name!r} are not the sums of those by image")
     if np.any(~arrays["decided"] & (arrays["steps"] < n_steps)):
         raise ValueError("an image that was not decided has fewer steps than there are")
     if not np.isfinite(scores[_shown_steps(arrays)]).all() or not np.isfinite(arrays["ann_scores"]).all():
@@ -121,7 +125,7 @@ def _check_recorded(arrays: Arrays, sizes: Mapping[str, int]) -> None:
     """Check the spikes and potentials of single layers."""
     for name in arrays:
         kind, _, layer = name.partition("/")
-        if name not in ARRAYS and (kind not in RECORDED or layer not in sizes):
+        if name not in (*ARRAYS, *SUMS) and (kind not in RECORDED or layer not in sizes):
             raise ValueError(f"recording.npz has an array {shown(name)}, which belongs to no layer")
         if kind == "spikes":
             _check_spikes(arrays, name, sizes[layer])

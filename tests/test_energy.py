@@ -231,18 +231,20 @@ def recording(graph: LayerGraph, spikes: list, steps: list, n_steps: int = 3, an
 
     With `analog`, pixels enter as analog values in the first step.
     """
-    counts, operations = (np.zeros((n_steps, len(graph.names)), dtype=int) for _ in range(2))
+    counts, operations = (np.zeros((len(spikes), n_steps, len(graph.names)), dtype=int) for _ in range(2))
     for k, name in enumerate(graph.names):
-        total = sum(image[k] for image in spikes)
-        counts[0, k] = total * math.prod(graph.shapes[name])
-        operations[0, k] = total * sum(connection.n_synapses for connection in graph.outgoing(name))
+        each = np.array([image[k] for image in spikes])
+        counts[:, 0, k] = each * math.prod(graph.shapes[name])
+        operations[:, 0, k] = each * sum(connection.n_synapses for connection in graph.outgoing(name))
+    pixels = np.zeros((len(spikes), n_steps), dtype=int)
+    pixels[0, 0] = 7 * analog
     n_classes = math.prod(graph.output.shape)
     return Recording(
         layers=tuple(graph.names),
         scores=np.zeros((len(spikes), n_steps, n_classes)),
-        spike_counts=counts,
-        synaptic_operations=operations,
-        analog_operations=np.array([7 * analog, 0, 0]),
+        spike_counts_by_image=counts,
+        synaptic_operations_by_image=operations,
+        analog_operations_by_image=pixels,
         steps=np.array(steps),
         decided=np.zeros(len(spikes), dtype=bool),
         evaluation_delay=0,

@@ -20,9 +20,9 @@ def recording(**changes) -> Recording:
     fields = {
         "layers": ("input", "fc"),
         "scores": scores,
-        "spike_counts": np.array([[3, 0], [2, 1], [1, 1], [0, 2]]),
-        "synaptic_operations": np.array([[9, 0], [6, 0], [3, 0], [0, 0]]),
-        "analog_operations": np.array([5, 0, 0, 0]),
+        "spike_counts_by_image": np.array([[[2, 0], [2, 0], [0, 1], [0, 1]], [[1, 0], [0, 1], [1, 0], [0, 1]]]),
+        "synaptic_operations_by_image": np.array([[[6, 0], [6, 0], [0, 0], [0, 0]], [[3, 0], [0, 0], [3, 0], [0, 0]]]),
+        "analog_operations_by_image": np.array([[3, 0, 0, 0], [2, 0, 0, 0]]),
         "steps": np.array([4, 4]),
         "decided": np.array([False, False]),
         "evaluation_delay": 0,
@@ -55,6 +55,16 @@ def test_accuracy_and_latency_by_hand():
     assert recording().latency_steps(LABELS) == {"99.0": 4, "99.5": 4, "99.9": 4}
     assert recording().ann_accuracy(LABELS) == 1.0
     assert recording().spikes_per_image == 5.0
+    np.testing.assert_array_equal(recording().spike_counts, [[3, 0], [2, 1], [1, 1], [0, 2]])
+    np.testing.assert_array_equal(recording().spike_counts_by_image.sum(axis=(1, 2)), [6, 4])
+    assert recording().analog_operations.tolist() == [5, 0, 0, 0]
+    assert [recording().latency(LABELS, fraction) for fraction in (0.5, 0.51, 1.0)] == [2, 4, 4]
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.1, "much", None])
+def test_latency_refuses_fractions_that_are_none(fraction):
+    with pytest.raises(ParameterError, match="above 0 and not above 1"):
+        recording().latency(LABELS, fraction)
 
 
 def test_a_latency_that_is_never_reached_is_none():
@@ -73,13 +83,13 @@ def test_delayed_is_what_a_simulation_with_that_delay_gives(small_spiking, small
     assert run.scores[:, 5:].any()
     np.testing.assert_allclose(later.scores, run.scores, rtol=1e-6)
     np.testing.assert_array_equal(later.decisions_by_step[:, 5:], run.decisions_by_step[:, 5:])
-    assert later.delay == 5
+    assert later.evaluation_delay == 5
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"evaluation_delay": 1}, "this one had a delay of 1 steps"),
+        ({"evaluation_delay": 1}, "this one had an evaluation delay of 1 steps"),
         ({"decided": np.array([True, False])}, "this one had early decision"),
         ({"scores": np.full((2, 3, 2), 0.3)}, "does not fire: use"),
     ],
@@ -194,9 +204,10 @@ def test_recordings_have_every_field(tmp_path, field):
         ({"scores": np.full((2, 4, 3), np.nan)}, "not finite"),
         ({"ann_scores": np.full((2, 3), np.inf)}, "not finite"),
         ({"ann_scores": np.zeros((3, 3))}, "'ann_scores' is float64 of shape"),
-        ({"spike_counts": np.full((4, 2), -1)}, "'spike_counts' has values from -1"),
-        ({"spike_counts": np.zeros((4, 2))}, "needed are whole numbers"),
-        ({"synaptic_operations": np.zeros((4, 3), int)}, r"of shape \(4, 2\)"),
+        ({"spike_counts_by_image": np.full((2, 4, 2), -1)}, "'spike_counts_by_image' has values from -1"),
+        ({"spike_counts_by_image": np.zeros((2, 4, 2))}, "needed are whole numbers"),
+        ({"spike_counts": np.full((4, 2), 7)}, "are not the sums of those by image"),
+        ({"synaptic_operations_by_image": np.zeros((2, 4, 3), int)}, r"of shape \(2, 4, 2\)"),
         ({"steps": np.array([0, 4])}, r"'steps' has values from 0 to 4; they are in \[1, 4\]"),
         ({"steps": np.array([5, 4])}, r"'steps' has values from 4 to 5"),
         ({"steps": np.array([3, 4])}, "was not decided has fewer steps"),

@@ -184,7 +184,7 @@ def normalized_energy(
 
 
 def operation_counts(
-    code: str | CodingScheme, spikes: float, *, macs: float = 0.0, leaks: float = 0.0
+    code: str | CodingScheme, spikes: float, *, macs: float = 0.0, decays: float = 0.0
 ) -> OperationCounts:
     """Return the multiplications and additions of an inference, as in Park et al. (2020), Table III.
 
@@ -203,7 +203,7 @@ def operation_counts(
         Spikes an image, those of auxiliary neurons included.
     macs : float
         Multiply-accumulates of analog values; with no spikes, the counts are those of the network before conversion.
-    leaks : float
+    decays : float
         Times that a potential decays by a multiplication: neurons times steps for leaky neurons.
 
     Raises
@@ -212,8 +212,8 @@ def operation_counts(
         If the code is unknown, or a number is negative or not finite.
     """
     weighted = find_coding(code).neuron.spike_value != "1"
-    _check_counts(spikes=spikes, macs=macs, leaks=leaks)
-    return OperationCounts(weighted * spikes + macs + leaks, spikes + macs)
+    _check_counts(spikes=spikes, macs=macs, decays=decays)
+    return OperationCounts(weighted * spikes + macs + decays, spikes + macs)
 
 
 def macs_by_layer(graph: LayerGraph, *, padding: bool = False) -> dict[str, int]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from brianconv.recording import LATENCY_SHARES, Recording
+from brianconv.recording import LATENCY_PERCENTS, Recording
 
 PACKAGES = ("brianconv", "brian2", "numpy", "torch")
 
 
 def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
-    """Return accuracy, latency, spikes, operations, decisions and timing of a recording.
+    """Return accuracy, latency, spikes, operations, decisions and timing of a recording; means and standard deviations.
 
     Spikes and synaptic operations are those of spikes only; those of analog pixels are ``analog_operations_per_image``.
     A network that returns images has no accuracy; it has ``mean_squared_error_by_step`` against the images that the
@@ -35,6 +35,8 @@ def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
         **(_of_images(recording) if recording.returns_images else _of_classes(recording, labels)),
         "spikes_per_image": recording.spikes_per_image,
         "spikes_per_image_by_layer": dict(zip(recording.layers, by_layer.tolist(), strict=True)),
+        "spikes_per_image_std": _deviation(recording.spike_counts_by_image),
+        "synaptic_operations_per_image_std": _deviation(recording.synaptic_operations_by_image),
         "synaptic_operations_per_image": float(recording.synaptic_operations.sum() / recording.n_images),
         "analog_operations_per_image": float(recording.analog_operations.sum() / recording.n_images),
         "mean_decision_step": None if recording.early_decision is None else float(recording.steps.mean()),
@@ -42,6 +44,11 @@ def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),
     }
+
+
+def _deviation(counts: np.ndarray) -> float | None:
+    """Return the standard deviation of an image's total, shape (n_images, n_steps, n_layers); None for one image."""
+    return float(counts.sum(axis=(1, 2)).std(ddof=1)) if len(counts) > 1 else None
 
 
 def _of_classes(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
@@ -77,7 +84,7 @@ def versions() -> dict[str, str]:
 
 
 def table(columns: dict[str, dict[str, Any]]) -> str:
-    """Return results side by side as text, one column a name.
+    """Return results side by side as text, one column per name.
 
     Parameters
     ----------
@@ -88,12 +95,12 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
         ("images", lambda r: f"{r['n_images']}"),
         ("steps", lambda r: f"{r['n_steps']}"),
         *(_error_rows() if any(r["accuracy"] is None for r in columns.values()) else _accuracy_rows()),
-        ("spikes an image", lambda r: f"{r['spikes_per_image']:,.0f}"),
-        ("synaptic operations an image", lambda r: f"{r['synaptic_operations_per_image']:,.0f}"),
+        ("spikes per image", lambda r: f"{r['spikes_per_image']:,.0f}"),
+        ("synaptic operations per image", lambda r: f"{r['synaptic_operations_per_image']:,.0f}"),
         *(_analog_rows() if any(r["analog_operations_per_image"] for r in columns.values()) else []),
         ("mean decision step", lambda r: "-" if r["mean_decision_step"] is None else f"{r['mean_decision_step']:.1f}"),
         ("build (s)", lambda r: f"{r['timing']['build_s']:.1f}"),
-        ("simulation (ms an image)", lambda r: f"{r['timing']['ms_per_image']:.2f}"),
+        ("simulation (ms per image)", lambda r: f"{r['timing']['ms_per_image']:.2f}"),
     ]
     lines = [["", *columns], *[[title, *(show(r) for r in columns.values())] for title, show in rows]]
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
@@ -107,7 +114,7 @@ def _accuracy_rows() -> list[tuple[str, Any]]:
     return [
         ("ANN accuracy", lambda r: f"{r['ann_accuracy']:.2%}"),
         ("SNN accuracy", lambda r: f"{r['accuracy']:.2%}"),
-        *[(f"steps to {share} % of the ANN", _latency(share)) for share in LATENCY_SHARES],
+        *[(f"steps to {share} % of the ANN", _latency(share)) for share in LATENCY_PERCENTS],
     ]
 
 

@@ -36,6 +36,7 @@ from brianconv.connectivity.shared_kernel import share_weights
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT, LayerGraph
 from brianconv.positions import Position, checked_positions, torch_index
+from brianconv.simulation.compat import mark_as_used
 from brianconv.simulation.memory import check_synapse_memory
 from brianconv.simulation.random_functions import RANDOM_FUNCTIONS
 from brianconv.simulation.readout.on_image import OnImage
@@ -154,7 +155,7 @@ class BrianNetwork(ABC):
         _add_output_operations(self)
         _add_monitors(self, record_spikes, record_potentials)
         self.add_image_operations()
-        mark_as_used(self)
+        mark_as_used(self.network.objects, self.network)
 
     @abstractmethod
     def add_image_operations(self) -> None:
@@ -165,12 +166,6 @@ class BrianNetwork(ABC):
         """Prepare the threshold of a population that can fire in some steps only, if `active` names them."""
 
 
-def mark_as_used(brian: BrianNetwork) -> None:
-    """Keep Brian2 from warning of each object that it never ran: to look at a network is a use of it."""
-    for brian_object in brian.network.objects:
-        brian_object._network = brian.network.id
-
-
 @contextmanager
 def explained(
     brian: BrianNetwork, errors: tuple[type[Exception], ...], population: str | None = None
@@ -179,7 +174,7 @@ def explained(
     try:
         yield
     except errors as error:
-        mark_as_used(brian)
+        mark_as_used(brian.network.objects, brian.network)
         reason: BaseException = error
         while (below := reason.__cause__ or reason.__context__) is not None:
             reason = below

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import importlib
 import os
 import shutil
 import signal
@@ -17,8 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +31,7 @@ from brianconv.errors import OutputError, ParameterError, SimulationError
 from brianconv.files import MORE_FILES, WorkingFolder, reported
 from brianconv.simulation.build import build_network
 from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
-from brianconv.simulation.compat import profiled_seconds
+from brianconv.simulation.compat import names_within_this_program, profiled_seconds
 from brianconv.simulation.compiler import Compiler, compiler_flags, find_compiler, make
 from brianconv.simulation.cpp_project import bundle_sources
 from brianconv.simulation.network import explained
@@ -383,7 +381,7 @@ def generate_sources(
         check_device()
         set_device("cpp_standalone", build_on_run=False, directory=str(folder))
         try:
-            with _names_within_this_program():
+            with names_within_this_program():
                 brian = build_network(spiking, **build)
                 assert isinstance(brian, StandaloneNetwork)
                 ending = end(brian)
@@ -402,21 +400,6 @@ def _print_profile() -> None:
     names = get_device().profiled_codeobjects
     lines = [f'std::cout << "seconds_{name} " << {profiled_seconds(name)} << std::endl;' for name in names]
     get_device().code_lines["before_end"][:0] = lines  # ahead of the end of the program
-
-
-@contextmanager
-def _names_within_this_program() -> Iterator[None]:
-    """Keep Brian2 from numbering code objects after those of other networks that are alive in this process.
-
-    The same network must give the same sources, or it would be compiled again.
-    """
-    module: Any = importlib.import_module("brian2.devices.device")
-    find_name = module.find_name
-    module.find_name = lambda name: find_name(name, get_device().code_objects)
-    try:
-        yield
-    finally:
-        module.find_name = find_name
 
 
 def _write_only_results(brian: StandaloneNetwork) -> dict[str, Result]:

@@ -189,15 +189,17 @@ class Simulation:
     ) -> Recording:
         graph = spiking.graph
         steps = raw["steps"].astype(int)
-        by_step = [_sum_by_step(raw, kind, graph.names, steps, settings.n_steps) for kind in ("spikes", "operations")]
-        analog_operations = _take_out_analog(spiking, *by_step)
-        _add_ticks(spiking, steps, *by_step)
+        spikes, operations = (
+            _counts_by_image(raw, kind, graph.names, steps, settings.n_steps) for kind in ("spikes", "operations")
+        )
+        analog_operations = _take_out_analog(spiking, spikes, operations)
+        _add_ticks(spiking, steps, spikes, operations)
         return Recording(
             layers=tuple(graph.names),
             scores=_by_image(raw["scores"], steps, settings.n_steps),
-            spike_counts=by_step[0],
-            synaptic_operations=by_step[1],
-            analog_operations=analog_operations,
+            spike_counts_by_image=spikes,
+            synaptic_operations_by_image=operations,
+            analog_operations_by_image=analog_operations,
             steps=steps,
             decided=raw["decided"].astype(bool),
             evaluation_delay=settings.evaluation_delay,
@@ -370,29 +372,29 @@ def _score_of_one(spiking: SpikingNetwork, n_steps: int) -> np.ndarray | None:
 
 
 def _take_out_analog(spiking: SpikingNetwork, spikes: np.ndarray, operations: np.ndarray) -> np.ndarray:
-    """Set counts to zero where pixels are sent instead of spikes, and return their operations, shape (n_steps,)."""
-    taken = np.zeros(len(operations), dtype=operations.dtype)
-    for name, analog in spiking.analog_steps(len(operations)).items():
+    """Set counts to 0 where pixels are sent instead of spikes; return their operations, shape (n_images, n_steps)."""
+    taken = np.zeros(operations.shape[:2], dtype=operations.dtype)
+    for name, analog in spiking.analog_steps(operations.shape[1]).items():
         column = spiking.graph.names.index(name)
-        taken[analog] += operations[analog, column]
-        spikes[analog, column] = operations[analog, column] = 0
+        taken[:, analog] += operations[:, analog, column]
+        spikes[:, analog, column] = operations[:, analog, column] = 0
     return taken
 
 
 def _add_ticks(spiking: SpikingNetwork, steps: np.ndarray, spikes: np.ndarray, operations: np.ndarray) -> None:
-    """Count the spikes of neurons that tick, one a layer, each of which reaches every neuron of the layer."""
+    """Count the spikes of neurons that tick, one per layer, each of which reaches every neuron of the layer."""
     ticks = spiking.coding.ticks
     if ticks is None:
         return
-    n_steps = len(spikes)
-    running = (steps[None] >= np.arange(1, n_steps + 1)[:, None]).sum(axis=1)  # images that last so long
+    n_steps = spikes.shape[1]
+    running = np.arange(1, n_steps + 1) <= steps[:, None]
     for column, (name, shape) in enumerate(spiking.graph.shapes.items()):
         if name == spiking.output or (name != INPUT and spiking.graph.layer(name).is_pooling):
             continue
         values = {key: by[name] for key, by in spiking.shared_values.items() if name in by}
         of_layer = ticks(values, n_steps) * running
-        spikes[:, column] += of_layer
-        operations[:, column] += of_layer * int(np.prod(shape))
+        spikes[:, :, column] += of_layer
+        operations[:, :, column] += of_layer * int(np.prod(shape))
 
 
 def _image_and_step(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -410,11 +412,12 @@ def _by_image(rows: np.ndarray, steps: np.ndarray, n_steps: int) -> np.ndarray:
     return cut
 
 
-def _sum_by_step(
+def _counts_by_image(
     raw: dict[str, np.ndarray], kind: str, names: Sequence[str], steps: np.ndarray, n_steps: int
 ) -> np.ndarray:
-    step = _image_and_step(steps)[1] - 1
-    sums = np.zeros((n_steps, len(names)), dtype=np.int64)
+    """Return spikes or operations as (n_images, n_steps, n_layers), 0 after the end of an image."""
+    image, step = _image_and_step(steps)
+    counts = np.zeros((len(steps), n_steps, len(names)), dtype=np.int64)
     for column, name in enumerate(names):
-        np.add.at(sums[:, column], step, raw[f"{kind}_{name}"])
-    return sums
+        counts[image, step - 1, column] = raw[f"{kind}_{name}"]
+    return counts

@@ -14,6 +14,7 @@ from brian2 import NetworkOperation, NeuronGroup, Quantity, Synapses
 from brian2.core.base import BrianObjectException
 
 from brianconv.decisions import StableDecision
+from brianconv.simulation.compat import pathways, queue_state, restore_queue
 from brianconv.simulation.initial_values import InitialValues, restored_variables
 from brianconv.simulation.network import BrianNetwork, explained
 from brianconv.simulation.neurons.threshold import Sleeping
@@ -187,10 +188,10 @@ def _flush(brian: RuntimeNetwork) -> None:
             synapses.flush()
         if not isinstance(synapses, Synapses) or not _takes_time(brian, synapses):
             continue
-        for pathway in synapses._pathways:
+        for pathway in pathways(synapses):
             if pathway.name not in brian.empty_queues:
-                brian.empty_queues[pathway.name] = pathway.queue._full_state()
-            pathway.queue._restore_from_full_state(brian.empty_queues[pathway.name])
+                brian.empty_queues[pathway.name] = queue_state(pathway)
+            restore_queue(pathway, brian.empty_queues[pathway.name])
 
 
 def _takes_time(brian: RuntimeNetwork, synapses: Synapses) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from brian2 import NeuronGroup
 
+from brianconv.simulation.compat import pathways
 from brianconv.simulation.initial_values import restore_statements
 from brianconv.simulation.network import BrianNetwork
 from brianconv.simulation.neurons.threshold import vectorise_threshold
@@ -52,6 +53,6 @@ class StandaloneNetwork(BrianNetwork):
             elif self.spiking.synaptic_delay.get(synapses.target.name):
                 statements += [
                     f"for (auto &_spikes : brian::{pathway.name}.queue[0]->queue) _spikes.clear();"
-                    for pathway in synapses._pathways
+                    for pathway in pathways(synapses)
                 ]
         return statements

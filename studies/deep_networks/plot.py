@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 from brianconv.analysis.plotting import CYCLE, STYLE
 from brianconv.readers import read_json
-from brianconv.recording import LATENCY_SHARES
+from brianconv.recording import LATENCY_PERCENTS
 from studies.deep_networks import params
 
 FOLDER = Path(__file__).parent
@@ -57,7 +57,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for title, row in rows.items():
-        latencies = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
+        latencies = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_PERCENTS)
         held = params.ROWS[title].skip or params.ROWS[title].evaluation_delay
         lines.append(
             f"| {title} | {row['n_steps']}{f' ({held} held)' if held else ''} | {row['accuracy']:.1%} | "

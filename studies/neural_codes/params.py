@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
-    """A coding scheme with its parameters, the steps per image (None: its default), and the early decision threshold."""
+    """A coding scheme with parameters, the steps per image (None: its default), and the early decision threshold."""
 
     code: str
     options: dict[str, Any]

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from brianconv.analysis.plotting import BLUE, CYCLE, RED, STYLE
 from brianconv.files import write_atomically
 from brianconv.readers import read_json
-from brianconv.recording import LATENCY_SHARES
+from brianconv.recording import LATENCY_PERCENTS
 from studies.pcmp import params
 
 FOLDER = Path(__file__).parent
@@ -123,8 +123,8 @@ def table(results: dict[str, Any], network: params.Network) -> str:
     ]
     for v_init in (*network.global_coarse, *TUNED):
         row = results["latency"][v_init]
-        ours = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_SHARES)
-        delayed = " / ".join(_best_delay(row["latency_by_delay"][share], network.delays) for share in LATENCY_SHARES)
+        ours = " / ".join(str(row["latency_steps"][share] or "never") for share in LATENCY_PERCENTS)
+        delayed = " / ".join(_best_delay(row["latency_by_delay"][share], network.delays) for share in LATENCY_PERCENTS)
         paper = " / ".join(map(str, network.paper.get(v_init, "-")))
         lines.append(f"| {v_init} | {row['accuracy']:.2%} | {ours} | {paper} | {delayed} | {_operations(row)} |")
     return "\n".join(lines)

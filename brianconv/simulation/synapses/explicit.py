@@ -8,6 +8,7 @@ from brian2.units.fundamentalunits import Quantity
 
 from brianconv.connectivity.base import Edges
 from brianconv.connectivity.connection import Connection
+from brianconv.simulation.compat import pathways
 from brianconv.simulation.synapses.targets import protect_events
 
 # memory of one stored synapse while the network is built, measured on 13.4 million synapses
@@ -119,8 +120,8 @@ def connect_gate(
     )
     i, j, _ = sorted_edges(connection)
     synapses.connect(i=i, j=j)
-    for order, pathway in enumerate(("gate", "pass")):
-        synapses._pathways[order].when, synapses._pathways[order].order = slot, order
-        assert synapses._pathways[order].objname.endswith(pathway)
+    for order, (pathway, name) in enumerate(zip(pathways(synapses), ("gate", "pass"), strict=True)):
+        pathway.when, pathway.order = slot, order
+        assert pathway.objname.endswith(name)
     protect_events(synapses)
     return synapses

@@ -12,6 +12,7 @@ from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.utils.stringtools import word_substitute
 
+from brianconv.simulation.compat import pathways
 from brianconv.simulation.template_helpers import array_pointers
 
 PACKAGE = "brianconv.simulation.synapses"
@@ -74,7 +75,7 @@ def protect_events(synapses: Synapses) -> None:
     The target is the one that is active now, even if the user sets another one before the network runs.
     """
     chosen = get_device().code_object_class(None)
-    for pathway in synapses._pathways:
+    for pathway in pathways(synapses):
         pathway.codeobj_class = PlainCythonCodeObject if chosen is CythonCodeObject else chosen
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from brianconv.cli import main
-from brianconv.cli.options import ELSEWHERE, read_settings
+from brianconv.cli.settings import ELSEWHERE, read_settings
 from brianconv.conversion.convert import convert, from_normalized
 from brianconv.conversion.weights import load_model, load_tensors
 from brianconv.errors import BrianconvError, DataError, ParameterError
@@ -268,11 +268,11 @@ def test_json_has_no_numbers_that_are_none(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"calibration_images": 3}, "calibration images are int"),
-        ({"calibration_images": [[1, 2], [3]]}, "are not an array of numbers"),
-        ({"calibration_images": np.eye(2).astype(str)}, "an array of type <U"),
-        ({"calibration_images": np.eye(2).astype(object)}, "an array of type object"),
-        ({"calibration_images": np.ones((2, 2), bool)}, "every pixel of the 2 calibration images is 1"),
+        ({"images": 3}, "calibration images are int"),
+        ({"images": [[1, 2], [3]]}, "are not an array of numbers"),
+        ({"images": np.eye(2).astype(str)}, "an array of type <U"),
+        ({"images": np.eye(2).astype(object)}, "an array of type object"),
+        ({"images": np.ones((2, 2), bool)}, "every pixel of the 2 calibration images is 1"),
         ({"input_shape": 2}, "input_shape is 2; it is a tuple"),
         ({"input_shape": (True,)}, "it is a tuple of whole numbers"),
         ({"input_shape": (0.5, 2)}, "it is a tuple of whole numbers"),
@@ -286,7 +286,7 @@ def test_json_has_no_numbers_that_are_none(tmp_path):
 @pytest.mark.filterwarnings("ignore::brianconv.errors.ConversionNote")  # of weights drawn at random
 def test_arguments_of_a_conversion_are_of_their_kind(arguments, message):
     with pytest.raises(BrianconvError, match=message):
-        convert_flat(nn.Sequential(nn.Linear(2, 2)), **{"calibration_images": np.eye(2)} | arguments)
+        convert_flat(nn.Sequential(nn.Linear(2, 2)), **{"images": np.eye(2)} | arguments)
 
 
 @pytest.mark.parametrize(

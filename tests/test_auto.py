@@ -10,7 +10,7 @@ from torch import nn
 
 from brianconv import datasets
 from brianconv.cli import main
-from brianconv.cli.demo import fit
+from brianconv.demo import fit
 from brianconv.errors import DataError, ParameterError
 from brianconv.simulation.run import simulate
 from brianconv.tuning import auto
@@ -39,11 +39,15 @@ def few(monkeypatch):
 def test_a_setting_gives_what_it_promises(trained, few, numpy_target, coding):
     training = datasets.load("digits", "train")
     held_out = training.head(16)
-    found = tune_auto(trained, training.images[-200:], held_out, coding, within=0.1, n_steps=16, report=len)
+    found = tune_auto(trained, training.images[-200:], held_out, coding, within=0.1, n_steps=16)
     assert found.best.accuracy >= found.target == pytest.approx(found.ann_accuracy - 0.1)
     cheaper = [s for s in found.tried if s.operations < found.best.operations]
     assert all(setting.accuracy < found.target for setting in cheaper) and len(found.tried) > len(cheaper)
-    fixed = next(s for s in found.tried if s.early_decision is None and s.delay == max(s.delay for s in found.tried))
+    fixed = next(
+        s
+        for s in found.tried
+        if s.early_decision is None and s.evaluation_delay == max(t.evaluation_delay for t in found.tried)
+    )
     early = next(s for s in found.tried if s.early_decision is not None and s.mean_steps < 16)
     late = [s for s in found.tried if "skip" in s.options]
     assert bool(late) == (coding == "phase")
@@ -79,7 +83,7 @@ def test_settings_without_effect_are_not_searched(trained):
 def test_nothing_accurate_enough_is_said(trained, few, numpy_target):
     training = datasets.load("digits", "train")
     with pytest.raises(ParameterError, match="the best has"):
-        tune_auto(trained, training.images[:50], training.head(8), within=0.0, n_steps=1, report=len)
+        tune_auto(trained, training.images[:50], training.head(8), within=0.0, n_steps=1)
     with pytest.raises(DataError, match="no held-out"):
         tune_auto(trained, training.images[:50], training.head(0))
 

@@ -21,9 +21,9 @@ from brianconv.errors import ParameterError, SimulationError
 from brianconv.graph import Layer, LayerGraph
 from brianconv.verification.reference import simulate_reference
 from studies.speed import report
+from studies.speed.chart import LABELS, plot_benchmark, plt
 from studies.speed.contenders import MEMORY_FORMATS, forget_peak_memory, measure_loops, peak_memory_mb
 from studies.speed.handwritten import compile_loops
-from studies.speed.plot import LABELS, plot_benchmark, plt
 from studies.speed.report import NAMES, Contest, run_bench
 from studies.speed.run import main as measure_speed
 from studies.speed.tensors import LOOPS, torch_layers

@@ -86,6 +86,7 @@ def trained(model_file, tmp_path):
 RESULT_KEYS = {
     "model", "data", "coding", "coding_parameters", "n_images", "n_steps", "ann_accuracy", "accuracy",
     "accuracy_by_step", "latency_steps", "spikes_per_image", "spikes_per_image_by_layer",
+    "spikes_per_image_std", "synaptic_operations_per_image_std",
     "synaptic_operations_per_image", "analog_operations_per_image", "mean_decision_step", "decisions", "timing",
     "peak_memory_mb", "versions",
 }  # fmt: skip

@@ -193,7 +193,7 @@ def lines_of(project):
         ("schedule.n_steps", "0x20", "finite number"),
         ("schedule.n_steps", "images", "finite number"),
         ("schedule.n_steps", "true", "finite number"),
-        ("schedule.n_steps", "2", "layer_3.delay is 2; it must be below schedule.n_steps"),
+        ("schedule.n_steps", "2", "layer_3.evaluation_delay is 2; it must be below schedule.n_steps"),
         ("schedule.first_image", "2147483643", "image numbers exceed 2147483647"),
         ("schedule.first_image", "-1", "must lie in"),
         ("schedule.early_decision", "-0.1", "must lie in"),

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "brianconv"
 # from what a user types down to what needs nothing; a part may import parts that stand after it
 ORDER = [
-    "__main__", "cli", "tuning", "__init__", "verification", "analysis", "simulation", "conversion",
+    "__main__", "cli", "demo", "tuning", "__init__", "verification", "analysis", "simulation", "conversion",
     "spiking", "population_models", "graph", "connectivity", "coding", "datasets", "images", "recording",
     "saved_recording", "decisions", "readers", "values", "files", "positions", "notebook", "errors",
 ]  # fmt: skip
@@ -19,8 +19,8 @@ ALLOWED = {
         "conversion/operations.py",
         "conversion/weights.py",
         "verification/reference.py",
-        "cli/demo.py",
-        "cli/tune_stdb.py",
+        "cli/tune/stdb.py",
+        "demo.py",
         "tuning",
     },
     "brian2": {
@@ -35,7 +35,7 @@ ALLOWED = {
         "spiking.py",
     },
     "sympy": {"coding/latex.py"},
-    "matplotlib": {"analysis/plotting.py", "cli/__init__.py"},
+    "matplotlib": {"analysis/plotting.py"},
 }
 
 
@@ -43,14 +43,15 @@ def sources() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
-    """Modules that a file imports when it runs, without those under TYPE_CHECKING."""
+def imported(path: Path, checking: bool = True) -> set[str]:
+    """Modules that a file imports; those under TYPE_CHECKING too if `checking`."""
     tree = ast.parse(path.read_text())
     skipped = {
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
         for inner in ast.walk(node)
+        if not checking
     }
     names = set()
     for node in ast.walk(tree):
@@ -59,8 +60,17 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
+            module = node.module or ""
+            below = {f"{module}.{alias.name}" for alias in node.names if file_of(f"{module}.{alias.name}")}
+            names |= below or {module}  # files of a package, or names in one file
     return names
+
+
+def file_of(module: str) -> Path | None:
+    """The file of a module of the package, if there is one."""
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    found = [path for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()]
+    return found[0] if found and module.split(".")[0] == "brianconv" else None
 
 
 def part(module: str) -> str:
@@ -84,7 +94,23 @@ def test_imports_run_one_way(path):
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_libraries_stay_where_they_belong(path):
     relative = path.relative_to(PACKAGE)
-    for module in imported(path):
+    for module in imported(path, checking=False):
         places = ALLOWED.get(module.split(".")[0])
         if places is not None:
             assert str(relative) in places or relative.parts[0] in places, f"{relative} imports {module}"
+
+
+def test_no_files_import_each_other():
+    """Whatever they import, a type of an annotation included, does not lead back to them."""
+    imports = {path: {file_of(m) for m in imported(path)} - {None, path} for path in sources()}
+    done: set[Path] = set()
+
+    def visit(path: Path, above: tuple[Path, ...]) -> None:
+        assert path not in above, " -> ".join(p.name for p in (*above[above.index(path) :], path))
+        if path not in done:
+            for other in imports[path]:
+                visit(other, (*above, path))
+            done.add(path)
+
+    for path in imports:
+        visit(path, ())

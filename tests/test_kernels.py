@@ -14,8 +14,9 @@ from brianconv.conversion.convert import from_normalized
 from brianconv.errors import DataError, ParameterError, ShapeError
 from brianconv.graph import INPUT
 from brianconv.tuning.kernels import descent as kernels
-from brianconv.tuning.kernels.descent import LOSSES, Descent, Truth, gradients, losses, tune_kernels
+from brianconv.tuning.kernels.descent import LOSSES, Truth, gradients, losses, tune_kernels
 from brianconv.tuning.kernels.first_spikes import FirstSpikeNetwork, Kernel
+from brianconv.tuning.kernels.settings import Descent
 from brianconv.verification.reference import simulate_reference
 
 LAST_STEP = 19

@@ -176,7 +176,7 @@ def test_the_cost_counts_every_edge_and_every_membrane(small_spiking):
     cost = estimate_cost(small_spiking, n_images=10, n_steps=100, n_candidates=51)
     graph = small_spiking.graph
     assert cost.updates == 51 * graph.n_neurons * 100 * 10
-    edges = sum(g.n_edges for layer in graph.layers for c in layer.connections for g in c.chain if hasattr(g, "bias"))
+    edges = sum(g.n_edges for layer in graph.layers for c in layer.connections for g in c.chain if not g.rearranges)
     assert cost.multiply_adds == (2 * edges - 7 * 4) * 100 * 10  # those to the output, which need not fire, once
     assert cost.seconds > 0 and "10 images" in str(cost)
 
@@ -207,7 +207,7 @@ def test_other_codes_and_changed_neurons_are_refused(small_spiking, small_images
 @pytest.mark.parametrize("options", [{"encoding": "analog"}, {"encoding": "poisson"}, {"tau_m": 20}, {"noise": 0.1}])
 def test_neurons_that_pcmp_does_not_simulate_are_refused(small_images, options):
     other = convert_flat(small_cnn(), normalization="none", input_shape=SMALL_SHAPE, **options)
-    with pytest.raises(ParameterError, match="without decay, rest and noise whose pixels are constant currents"):
+    with pytest.raises(ParameterError, match="without leak, rest and noise whose pixels are constant currents"):
         tune_pcmp(other, small_images)
 
 

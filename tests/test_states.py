@@ -17,11 +17,13 @@ from brianconv.datasets.dataset import Dataset
 from brianconv.errors import ParameterError
 from brianconv.tuning.auto import tune_auto
 from brianconv.tuning.checkpoint import Checkpoint
-from brianconv.tuning.kernels.descent import Descent, tune_kernels
+from brianconv.tuning.kernels.descent import tune_kernels
+from brianconv.tuning.kernels.settings import Descent
 from brianconv.tuning.pcmp.refinement import refine_pcmp
 from brianconv.tuning.pcmp.search import tune_pcmp
 from brianconv.tuning.stdb.network import TrainableNetwork
-from brianconv.tuning.stdb.training import Schedule, train_stdb
+from brianconv.tuning.stdb.settings import Schedule
+from brianconv.tuning.stdb.training import train_stdb
 
 IMAGES = dyadic_images(8, (4,))
 LABELS = np.arange(8) % 2

@@ -1,6 +1,5 @@
 """Spike-timing-dependent backpropagation: its gradients are the paper's, and what it trains runs in Brian2."""
 
-import argparse
 import json
 import math
 from dataclasses import replace
@@ -11,16 +10,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from brianconv import cli, datasets
-from brianconv.cli.tune_stdb import add_stdb, run_stdb
+from brianconv import datasets
+from brianconv.cli import main
 from brianconv.coding.hybrid import spike_step
+from brianconv.coding.membrane import Membrane
 from brianconv.conversion.convert import convert
 from brianconv.errors import DataError, ParameterError, UnsupportedLayerError
 from brianconv.simulation.run import simulate
 from brianconv.tuning.stdb.input import encode, spike_steps
 from brianconv.tuning.stdb.network import TrainableNetwork
 from brianconv.tuning.stdb.neurons import CrossingTime, LeakySpikes, Surrogate, crossing_gradient, hybrid_cross_entropy
-from brianconv.tuning.stdb.training import Schedule, evaluate, train_stdb
+from brianconv.tuning.stdb.settings import Schedule
+from brianconv.tuning.stdb.training import evaluate, train_stdb
 from brianconv.verification.reference import simulate_reference
 from models.datta2021 import vgg6
 from tests.conftest import dyadic_, dyadic_images
@@ -448,7 +449,7 @@ def test_what_cannot_be_trained_is_refused_with_the_reason():
         refused(dense, weight_bits=4)
     with pytest.raises(ParameterError, match="leaky neurons of hybrid or direct coding"):
         refused(dense, coding="rate", normalization="none")
-    for options in ({"synaptic_delay": 1}, {"refractory": 2}, {"v_init": 0.25}):
+    for options in ({"synaptic_delay": 1}, {"membrane": Membrane(refractory=2)}, {"v_init": 0.25}):
         with pytest.raises(ParameterError, match="are not trained: leave out"):
             refused(dense, **options)
     with pytest.raises(ParameterError, match="pixels fire within a window of 5: set window=8"):
@@ -505,26 +506,13 @@ def build():
 """
 
 
-def tune(*arguments):
-    parser = argparse.ArgumentParser()
-    add_stdb(parser, add_model)
-    return parser.parse_args([str(argument) for argument in arguments])
-
-
-def add_model(parser):
-    parser.add_argument("model")
-    for name in ("--data", "--data-root", "--weights"):
-        parser.add_argument(name)
-    parser.add_argument("--seed", type=int, default=0)
-
-
 def test_command_writes_what_run_takes(tmp_path, numpy_target, capsys):
     model, out = tmp_path / "mlp.py", tmp_path / "trained.json"
     model.write_text(MODEL)
     (tmp_path / "weights").mkdir()
-    arguments = (model, "--data", "digits", "--images", 400, "--epochs", 2, "--batch", 20, "--learning-rate", 0.005)
-    parsed = tune(*arguments, "--shift", 1, "--steps", 6, "--test", 50, "--out", out)
-    run_stdb(parsed, {"calibration": 200, "mean": 0.3, "std": 0.4}, out)
+    command = ["tune", "stdb", str(model), "--data", "digits", "--images", "400", "--epochs", "2", "--batch", "20"]
+    command += ["--learning-rate", "0.005", "--shift", "1", "--steps", "6", "--test", "50", "--out", str(out)]
+    assert main([*command, "--set", "calibration=200", "mean=0.3", "std=0.4"]) == 0
     settings = json.loads(out.read_text())
     assert settings["window"] == 6 and settings["mean"] == [0.3] and settings["normalization"] == "none"
     assert set(settings["v_threshold"]) == {"layer_1", "layer_3"} and set(settings["decay"]) == {"layer_1"}
@@ -538,9 +526,8 @@ def test_command_writes_what_run_takes(tmp_path, numpy_target, capsys):
     weights = str(tmp_path / "trained.safetensors")
     run = ["run", str(model), "--weights", weights, "--data", "digits", "--images", "50", "--coding", "hybrid"]
     folder = tmp_path / "run"
-    assert cli.main([*run, "--set", f"@{out}", "--mode", "runtime", "--out", str(folder)]) == 0
+    assert main([*run, "--set", f"@{out}", "--mode", "runtime", "--out", str(folder)]) == 0
     result = json.loads((folder / "result.json").read_text())
     assert result["n_steps"] == 6 and result["accuracy"] == pytest.approx(curves["accuracy"][-1], abs=0.021)
-    parsed.weights = weights
-    with pytest.raises(ParameterError, match="would replace --weights"):
-        run_stdb(parsed, {}, out)
+    assert main([*command, "--weights", weights]) == 2
+    assert "would replace --weights" in capsys.readouterr().err

@@ -127,7 +127,7 @@ from brian2 import Network, device, ms, set_device
 from brian2.codegen.cpp_prefs import get_compiler_and_args
 sys.path.insert(0, {tests!r})
 set_device("cpp_standalone", directory={folder!r}, build_on_run=False)
-from brianconv.simulation.sources import bundle_sources
+from brianconv.simulation.cpp_project import bundle_sources
 from connectivities import CHAINS, dyadic_weight
 from test_structured import ON_PRE, Gate, N_STEPS, Pair
 pairs = [
@@ -355,7 +355,9 @@ def test_bad_input_is_refused_before_anything_is_built():
     with pytest.raises(ParameterError, match="two populations of its own"):
         StructuredSynapses(*groups, [MaxPooling((2, 3, 3), (2, 2), (1, 1)), AveragePooling((2, 2, 2), (1, 1), (1, 1))])
     for connectivity in (None, [], Dense, "conv", np.zeros((8, 18))):
-        with pytest.raises(ParameterError, match=r"the connectivity is .*; it is an object of Dense, Convolution"):
+        with pytest.raises(
+            ParameterError, match=r"the connectivity is .*; it is an object of AveragePooling, ChannelPadding"
+        ):
             StructuredSynapses(*groups, connectivity)
     with pytest.raises(ParameterError, match="weight_unit is"):
         StructuredSynapses(*groups, conv, weight_unit="mV")

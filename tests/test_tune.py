@@ -91,7 +91,7 @@ def test_an_interrupted_search_goes_on(model_file, tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(pcmp.LayerwiseSimulation, "errors", interrupted)
     assert main(command) == 130 and not out.exists()
-    assert "interrupted, no result was written; the same command goes on where it was" in capsys.readouterr().err
+    assert "interrupted, no result was written; the same command resumes where it stopped" in capsys.readouterr().err
     assert main([*command, "--images", "5"]) == 2  # other images
     assert "belongs to another run" in capsys.readouterr().err
     assert main(command) == 0 and out.exists()

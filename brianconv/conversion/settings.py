@@ -74,6 +74,8 @@ def _taken_normalization(options: dict[str, Any], coding: str | CodingScheme | C
         return given
     from brianconv.coding import coding_and_options
 
+    if percentile is not None:
+        Percentile(percentile)  # refuses what is no percentile, whatever is normalised
     kind = as_normalization(given or coding_and_options(coding, {})[0].normalization)
     if isinstance(kind, Unscaled):
         return kind  # nothing is scaled, by whatever measure

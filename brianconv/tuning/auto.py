@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.values import MOST_STEPS, known, mapping, real, sequence, shown, whole
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -92,7 +95,6 @@ def tune_auto(
     n_steps: int | None = None,
     options: Mapping[str, Any] | None = None,
     checkpoint: Checkpoint | None = None,
-    report: Callable[[str], object] = print,
     **simulation: Any,
 ) -> AutoResult:
     """Find the setting with the fewest synaptic operations that keeps the accuracy.
@@ -113,8 +115,6 @@ def tune_auto(
         Options of conversion and code that are not searched.
     checkpoint : Checkpoint, optional
         Keeps what was found of each combination.
-    report : callable
-        Called with a line of text for each combination.
     **simulation
         Passed to `simulate`, such as ``mode="standalone"``.
 
@@ -140,7 +140,7 @@ def tune_auto(
             )
             if checkpoint:
                 checkpoint.save(found)
-        report(f"{index + 1}/{len(chosen)} {_line(combination, found[str(index)])}")
+        logger.info("%d/%d %s", index + 1, len(chosen), _line(combination, found[str(index)]))
     tried = [Candidate(**setting) for rows in found.values() for setting in rows["settings"]]
     ann_accuracy = max(rows["ann_accuracy"] for rows in found.values())
     return AutoResult(_cheapest(tried, ann_accuracy - within), tried, ann_accuracy, ann_accuracy - within)

@@ -17,7 +17,8 @@ from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.simulation.run import Simulation
 from brianconv.spiking import SpikingNetwork
-from brianconv.tuning.kernels.descent import Descent, tune_kernels
+from brianconv.tuning.kernels.descent import tune_kernels
+from brianconv.tuning.kernels.settings import Descent
 from studies.arguments import study_parser
 from studies.kernels import params
 from studies.stored import Stored, rounded

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from brianconv.errors import BrianconvError, ParameterError, SimulationError
 from brianconv.files import writable_folder, write_atomically, write_json
-from studies.speed.plot import plot_benchmark, plt
+from studies.speed.chart import plot_benchmark, plt
 from studies.speed.workload import N_STEPS
 
 NAMES = (

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn import functional
 
 from brianconv import datasets
-from brianconv.cli.demo import fit
 from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import image_statistics, load_model
 from brianconv.datasets.dataset import Dataset
+from brianconv.demo import fit
 from brianconv.spiking import SpikingNetwork
 
 N_STEPS = 50

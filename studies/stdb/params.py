@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from brianconv.tuning.stdb.neurons import Surrogate
-from brianconv.tuning.stdb.training import Schedule
+from brianconv.tuning.stdb.settings import Schedule
 
 T = 5
 CONVERTED_STEPS = 200  # Table I, column b

@@ -30,7 +30,8 @@ from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.stdb.augmentation import augment
 from brianconv.tuning.stdb.network import TrainableNetwork, save_trained
-from brianconv.tuning.stdb.training import Schedule, evaluate, train_stdb
+from brianconv.tuning.stdb.settings import Schedule
+from brianconv.tuning.stdb.training import evaluate, train_stdb
 from models.train import find_network
 from studies.arguments import study_parser
 from studies.stdb import params

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from brianconv.cli.options import read_settings
+from brianconv.cli.settings import read_settings
 from brianconv.conversion.weights import image_statistics, load_model, read_recipe
 from brianconv.datasets import Dataset
 from brianconv.recording import Recording
@@ -24,11 +24,13 @@ from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.auto import tune_auto
 from brianconv.tuning.checkpoint import Checkpoint
-from brianconv.tuning.kernels.descent import Descent, tune_kernels
+from brianconv.tuning.kernels.descent import tune_kernels
+from brianconv.tuning.kernels.settings import Descent
 from brianconv.tuning.pcmp.refinement import refine_pcmp
 from brianconv.tuning.pcmp.search import tune_pcmp
 from brianconv.tuning.stdb.network import TrainableNetwork
-from brianconv.tuning.stdb.training import Schedule, train_stdb
+from brianconv.tuning.stdb.settings import Schedule
+from brianconv.tuning.stdb.training import train_stdb
 from tests.conftest import convert_flat
 
 from .campaign import Kind, insist, untouched
@@ -299,7 +301,7 @@ def _auto(state: Path) -> Any:
     held_out = Dataset("mine", IMAGES.astype(np.float32), LABELS)
     found = tune_auto(
         perceptron(), IMAGES, held_out, "analog", n_steps=3, within=0.99, options={"v_init": 0.5, "percentile": 100.0},
-        checkpoint=Checkpoint(state, {"a": 1}), report=lambda line: None, mode="runtime",
+        checkpoint=Checkpoint(state, {"a": 1}), mode="runtime",
     )  # fmt: skip
     insist(0 <= found.best.accuracy <= 1 and found.best.n_steps <= 3, "the best setting is impossible")
     return found.best.options

@@ -229,7 +229,7 @@ def _nothing_long(run_it: bool) -> Iterator[None]:
         "brianconv.tuning.stdb.training._train_epoch": reached,
         "brianconv.tuning.auto._tried": reached,
         "studies.speed.run.run_bench": reached,
-        "brianconv.cli.demo.train": reached,
+        "brianconv.demo.train": reached,
     }
     with contextlib.ExitStack() as stack:
         for name, function in long.items():

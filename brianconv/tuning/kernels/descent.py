@@ -30,50 +30,12 @@ from brianconv.images import check_images
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint, fingerprint
 from brianconv.tuning.kernels.first_spikes import FirstSpikeNetwork, Kernel, Transmitted, firing_populations
+from brianconv.tuning.kernels.settings import Descent
 from brianconv.values import mapping, real, reals, whole
 
 LOSSES = ("precision", "minimum", "maximum")
 FARTHEST = 10  # windows that a kernel may be delayed by
 RATED_WINDOW = 20  # T for which the learning rates are given
-
-
-@dataclass(frozen=True)
-class Descent:
-    """How the kernels are trained.
-
-    Attributes
-    ----------
-    n_epochs : int
-        Passes over the images.
-    batch_size : int
-        Images a step of the descent.
-    tau_rate, t_d_rate : float
-        Learning rates at T = 20, which grow with T squared, so that kernels take as many batches relative to their
-        window. The gradients of tau are small, as activations are: most are below 0.1.
-    seed : int
-        Of the order of the images.
-    """
-
-    n_epochs: int = 4
-    batch_size: int = 10
-    tau_rate: float = 100.0
-    t_d_rate: float = 1.0
-    seed: int = 0
-
-    def check(self, n_images: int) -> None:
-        """Raise ParameterError if these settings make no sense."""
-        if self.n_epochs < 1:
-            raise ParameterError(f"n_epochs is {self.n_epochs}; at least 1 pass over the images is needed")
-        if not 1 <= self.batch_size <= n_images:
-            raise ParameterError(f"batch_size is {self.batch_size}; it must lie in [1, {n_images}], for as many images")
-        if self.tau_rate <= 0 or self.t_d_rate < 0:
-            raise ParameterError("tau_rate must be positive and t_d_rate not negative")
-
-    def batches(self, n_images: int, epoch: int) -> tuple[Tensor, ...]:
-        """Return the images of each batch of an epoch; what is left over is not used in it."""
-        generator = torch.Generator().manual_seed(self.seed + epoch)
-        order = torch.randperm(n_images, generator=generator)
-        return order[: n_images - n_images % self.batch_size].split(self.batch_size)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ or below the error of every starting point.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ import numpy as np
 from brianconv.recording import Recording
 from brianconv.tuning.checkpoint import Checkpoint
 from brianconv.values import mapping, real, reals, sequence
+
+logger = logging.getLogger(__name__)
 
 Values = Mapping[str, float]
 SHIFTS = (0.08, 0.04, 0.02, 0.01)
@@ -59,7 +62,6 @@ def refine_pcmp(
     shifts: Sequence[float] = SHIFTS,
     limits: tuple[float, float] = (0.0, 0.5),
     checkpoint: Checkpoint | None = None,
-    progress: Callable[[Values, float], Any] | None = None,
 ) -> Refined:
     """Refine pre-charges.
 
@@ -76,11 +78,9 @@ def refine_pcmp(
         Lowest and highest pre-charge.
     checkpoint : Checkpoint, optional
         Keeps every error that was computed; a run that was killed goes on from them.
-    progress : callable, optional
-        Called with each setting and its error.
     """
     points = [dict(start) for start in starts]
-    known = KnownErrors(error, checkpoint, progress, len(points[0]))
+    known = KnownErrors(error, checkpoint, len(points[0]))
     best = min(points, key=known)
     for shift in shifts:
         while (better := _improved(best, shift, limits, known)) is not None:
@@ -91,10 +91,8 @@ def refine_pcmp(
 class KnownErrors:
     """An error that is computed once for each setting of so many values."""
 
-    def __init__(
-        self, error: Callable[[Values], float], checkpoint: Checkpoint | None, progress: Any, n_values: int
-    ) -> None:
-        self.error, self.checkpoint, self.progress = error, checkpoint, progress
+    def __init__(self, error: Callable[[Values], float], checkpoint: Checkpoint | None, n_values: int) -> None:
+        self.error, self.checkpoint = error, checkpoint
         state = checkpoint.load(lambda state: _check_tried(state, n_values)) if checkpoint else {}
         self.errors = {tuple(values): error for values, error in state.get("tried", [])}
 
@@ -108,8 +106,7 @@ class KnownErrors:
             self.errors[key] = self.error(v_init)
             if self.checkpoint:
                 self.checkpoint.save({"tried": self.tried})
-        if self.progress:
-            self.progress(v_init, self.errors[key])
+        logger.info("error of the output %.4g with %s", self.errors[key], v_init)
         return self.errors[key]
 
 

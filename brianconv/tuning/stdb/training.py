@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -32,58 +33,16 @@ from brianconv.files import write_atomically
 from brianconv.tuning.checkpoint import differences
 from brianconv.tuning.stdb.network import TrainableNetwork
 from brianconv.tuning.stdb.neurons import hybrid_cross_entropy
+from brianconv.tuning.stdb.settings import Schedule
 from brianconv.tuning.stdb.training_state import check_fields, check_optimizer, check_random, check_tensors
 from brianconv.values import mapping, real, reals, whole
+
+logger = logging.getLogger(__name__)
 
 Augment = Callable[[Tensor], Tensor]
 KEYS = ("about", "network", "averaged", "optimizer", "random", "random_gpu", "history")  # of a checkpoint
 MOST_EPOCHS = 2**31 - 1
 ROUNDING = 1e-5  # of averages in float32
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Attributes
-    ----------
-    epochs, batch_size : int
-        The paper trains for 150 epochs and does not give a batch size.
-    learning_rate : float
-    decay, decay_every : float, int
-        The learning rate is multiplied by the first after so many epochs.
-    seed : int
-        Of the order of images, dropout and Poisson input.
-    bf16 : bool
-        Whether weights meet spikes in bfloat16; potentials and gradients of weights stay in float32.
-    save_every : int
-        Batches between two checkpoints.
-    average : float
-        Decay a batch of a moving average of weights, thresholds and decays, which is what the training returns; 0
-        returns those after the last batch, as the paper does.
-    """
-
-    epochs: int = 20
-    batch_size: int = 128
-    learning_rate: float = 1e-4
-    decay: float = 0.1
-    decay_every: int = 10
-    seed: int = 0
-    bf16: bool = False
-    save_every: int = 50
-    average: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "decay_every", "save_every"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ParameterError(f"{name} is {value!r}; it is a whole number, 1 or more")
-        for name in ("learning_rate", "decay"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not 0 < value <= 1:
-                raise ParameterError(f"{name} is {value!r}; it must lie above 0 and not above 1")
-        if not isinstance(self.average, (int, float)) or not 0 <= self.average < 1:
-            raise ParameterError(f"average is {self.average!r}; it must lie in [0, 1)")
 
 
 @dataclass
@@ -186,7 +145,7 @@ def train_stdb(
             tested = evaluate(cast("TrainableNetwork", averaged.module), test[0])
             history.accuracy.append(float((tested.decisions == test[1]).mean()))
         if progress:
-            print(history.line(schedule.epochs), flush=True)
+            logger.info(history.line(schedule.epochs))
         checkpoint.save(history)
     network.load_state_dict(averaged.module.state_dict())
     return history

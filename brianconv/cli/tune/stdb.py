@@ -1,4 +1,4 @@
-"""`brianconv tune stdb MODEL ...`: arguments, what is printed, and the files that are written.
+"""`brianconv tune stdb`: train the spiking network itself (Datta et al. 2021).
 
 FILE holds the settings that ``brianconv run --set @FILE`` reads, the weights are beside it, and the course of the
 training is in FILE.curves.json.
@@ -8,90 +8,74 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brianconv import datasets
-from brianconv.cli.options import Trained, add_seed, load_trained, positive, run_command, steps, take_calibration, text
-from brianconv.conversion.settings import convert_with_settings
+from brianconv.cli.loading import Trained, add_seed, load_trained, run_command
+from brianconv.cli.options import add_fields, add_model, from_fields, positive, steps
+from brianconv.cli.settings import take_calibration
+from brianconv.cli.tune.common import add_out, checked
 from brianconv.errors import ParameterError
 from brianconv.files import write_json
-from brianconv.spiking import SpikingNetwork
 from brianconv.values import shown
 
+if TYPE_CHECKING:
+    from brianconv.spiking import SpikingNetwork
 
-def add_stdb(
-    parser: argparse.ArgumentParser,
-    add_model: Callable[[argparse.ArgumentParser], None],
-) -> None:
-    """Add the arguments of the method.
+NAME = "stdb"
+HELP = "train the spiking network itself, for hybrid coding (Datta et al. 2021)"
+FLAGS = {
+    "epochs": "--epochs",
+    "batch_size": "--batch",
+    "learning_rate": "--learning-rate",
+    "decay_every": "--decay-every",
+    "bf16": "--bf16",
+    "average": "--average",
+}
 
-    Parameters
-    ----------
-    parser : ArgumentParser
-    add_model : callable
-        Adds the arguments that name model, data and settings.
-    """
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the method's arguments."""
+    from brianconv.tuning.stdb.settings import Schedule
+
     add_model(parser)
     parser.add_argument("--coding", choices=("hybrid", "direct"), default="hybrid")
-    parser.add_argument("--steps", type=steps, metavar="N", help="steps an image (default: the code's; hybrid: 5)")
+    parser.add_argument("--steps", type=steps, metavar="N", help="steps per image (default: the coding scheme's)")
     parser.add_argument("--images", type=positive, metavar="N", help="training images (default: all)")
     parser.add_argument("--test", type=positive, default=1000, metavar="N", help="test images that are reported")
-    parser.add_argument("--epochs", type=positive, default=20, metavar="N", help="(default: 20)")
-    parser.add_argument("--batch", type=positive, default=128, metavar="N", help="images a step (default: 128)")
-    parser.add_argument("--learning-rate", type=float, default=1e-4, metavar="X", help="(default: 0.0001)")
-    parser.add_argument(
-        "--decay-every", type=positive, default=10, metavar="N", help="epochs between divisions of it by 10"
-    )
+    add_fields(parser, Schedule, FLAGS)
     parser.add_argument("--shift", type=int, metavar="N", help="shift images by up to N pixels (default: the recipe's)")
     parser.add_argument("--flip", action="store_true", default=None, help="mirror images (default: the recipe's)")
     parser.add_argument("--no-dropout", action="store_true", help="leave out the dropout of the model")
-    parser.add_argument("--keep-leak", action="store_true", help="do not train the leaks")
-    parser.add_argument("--bf16", action="store_true", help="multiply in bfloat16, faster where the processor has it")
-    parser.add_argument(
-        "--average", type=float, default=0.0, metavar="X",
-        help="decay a batch of a moving average of the weights, which is what is kept (default: 0, the last weights)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", type=text, required=True, metavar="FILE", help="JSON file, for brianconv run --set @FILE"
-    )
+    parser.add_argument("--keep-decay", "--keep-leak", action="store_true", help="do not train the decays")
+    add_out(parser)
 
 
-def run_stdb(parsed: argparse.Namespace, settings: Mapping[str, Any], out: Path) -> None:
-    """Convert, train and write FILE, its weights and FILE.curves.json.
-
-    Parameters
-    ----------
-    parsed : Namespace
-        With the arguments of `add_stdb`.
-    settings : mapping
-        RunSettings of the conversion.
-    out : Path
-    """
+def run(parsed: argparse.Namespace) -> None:
+    """Convert, train and write FILE, its weights and FILE.curves.json."""
     import torch
 
     from brianconv.tuning.stdb.augmentation import augment
     from brianconv.tuning.stdb.network import TrainableNetwork, save_trained
-    from brianconv.tuning.stdb.training import Schedule, train_stdb
+    from brianconv.tuning.stdb.settings import Schedule
+    from brianconv.tuning.stdb.training import train_stdb
 
+    out, settings = checked(parsed)
     _check_overwriting(parsed.weights, out)
-    schedule = Schedule(
-        epochs=parsed.epochs, batch_size=parsed.batch, learning_rate=parsed.learning_rate,
-        decay_every=parsed.decay_every, seed=parsed.seed, bf16=parsed.bf16,
-        average=parsed.average,
-    )  # fmt: skip
+    schedule = from_fields(Schedule, parsed)
     prepared = _prepared(parsed, settings)
     training, test = prepared.training.head(parsed.images), prepared.test.head(parsed.test)
     network = TrainableNetwork(
         prepared.trained.model,
         prepared.spiking,
         parsed.steps,
-        train_decay=not parsed.keep_leak,
+        train_decay=not parsed.keep_decay,
         dropout=not parsed.no_dropout,
     ).to("cuda" if torch.cuda.is_available() else "cpu")
-    print(f"{len(training)} images x {schedule.epochs} epochs, {network.n_steps} steps an image", flush=True)
+    print(f"{len(training)} images x {schedule.epochs} epochs, {network.n_steps} steps per image", flush=True)
     state = out.with_name(f".{out.name}.state")
     history = train_stdb(
         network, training.images, training.labels, schedule,
@@ -127,6 +111,8 @@ class _Prepared:
 
 def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepared:
     """Load model and data as the model was trained with them, and convert."""
+    from brianconv.conversion.settings import convert_with_settings
+
     options = dict(settings)
     n_calibration = take_calibration(options)
     trained = load_trained(parsed, options)
@@ -149,7 +135,7 @@ def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepa
 
 
 def _table(settings: Mapping[str, Any]) -> str:
-    """Return threshold and leak of each layer, one a line."""
+    """Return threshold and decay of each layer, one per line."""
     thresholds, decays = settings["v_threshold"], settings["decay"]
     names = list(dict.fromkeys([*decays, *thresholds]))
     width = max(len(name) for name in names)

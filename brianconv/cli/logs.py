@@ -1,0 +1,23 @@
+"""What the library says, on the terminal: messages of its loggers, as plain lines."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def logs_shown() -> Iterator[None]:
+    """Print the messages of the library's loggers while a command runs."""
+    logger, handler = logging.getLogger("brianconv"), logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

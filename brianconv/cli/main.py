@@ -1,0 +1,107 @@
+"""`brianconv COMMAND`: the parser of all commands, and what a command ends with."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import ModuleType
+from typing import TextIO
+
+from brianconv.cli import codes, demo, export, run, tune, verify
+from brianconv.cli.logs import logs_shown
+from brianconv.errors import BrianconvError
+
+# a new command is one file with NAME, HELP, add_arguments and run, and one entry here
+COMMANDS: tuple[ModuleType, ...] = (demo, run, tune, verify, export, codes)
+INTERRUPTED = 130
+CLOSED = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status.
+
+    It is 0, 1 if `verify` found a difference, 2 after a message about bad input, 130 if interrupted, 143 if terminated,
+    129 if the terminal was closed, 141 if nobody reads on.
+    """
+    parsed = _parser().parse_args(arguments)
+    os.environ["MPLBACKEND"] = "Agg"  # pictures are written, whatever the user's own backend
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        with _signals_raised(), logs_shown(), warnings.catch_warnings():
+            warnings.showwarning = _show_note
+            return parsed.run(parsed) or 0
+    except BrianconvError as error:
+        print(f"brianconv: error: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, _Terminated) as ending:
+        if type(ending) not in (KeyboardInterrupt, _Terminated):  # nothing but the user's model raises others
+            print(f"brianconv: error: the model tried to end the program: {ending!r}", file=sys.stderr)
+            return 2
+        terminated = isinstance(ending, _Terminated)
+        kept = "; the same command resumes where it stopped" if getattr(parsed, "resumes", False) else ""
+        what = "terminated" if terminated else "interrupted"
+        with suppress(OSError):  # the terminal may be gone
+            print(f"brianconv: {what}, no result was written{kept}", file=sys.stderr, flush=True)
+        return int(ending.args[0]) if terminated else INTERRUPTED
+    except BrokenPipeError:  # whoever read the output, such as head, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+
+
+def _show_note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print what the conversion has to say without the line of code that said it."""
+    ours = issubclass(category, UserWarning)
+    text = f"note: {message}" if ours else f"{filename}:{lineno}: {category.__name__}: {message}"
+    print(text, file=file or sys.stderr)
+
+
+class _Terminated(BaseException):
+    """A signal asked the command to end; its argument is the exit status."""
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Let the signals that end a command unwind it, as Ctrl+C does, so that it removes its working folders."""
+
+    def unwind(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # one is enough
+        raise _Terminated(128 + number)
+
+    chosen = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        chosen = []
+    before = {number: signal.getsignal(number) for number in chosen}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:  # nohup ignores a closed terminal
+            signal.signal(number, unwind)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="brianconv", description="Trained torch networks as Brian2 simulations.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        added = commands.add_parser(command.NAME, help=command.HELP)
+        command.add_arguments(added)
+        if command is not tune:  # each of its methods sets its own
+            added.set_defaults(run=command.run)
+    return parser

@@ -1,0 +1,1 @@
+"""Accuracy, energy and pictures of recordings."""

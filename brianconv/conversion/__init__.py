@@ -1,0 +1,1 @@
+"""From a trained torch network to a spiking network."""

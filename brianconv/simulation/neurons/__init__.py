@@ -1,0 +1,1 @@
+"""Passes over all neurons of a population."""

@@ -1,0 +1,1 @@
+"""What happens from image to image: first steps, counts, decisions."""

@@ -31,7 +31,7 @@ from brianconv.errors import OutputError
 
 if sys.platform == "win32":
 
-    def _lock(descriptor: int, wait: bool) -> bool:
+    def _lock(descriptor: int, wait: bool) -> bool:  # noqa: ARG001
         return False  # nothing is proved to be left behind
 
 else:

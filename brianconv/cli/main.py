@@ -62,7 +62,7 @@ def _show_note(
     filename: str,
     lineno: int,
     file: TextIO | None = None,
-    line: str | None = None,
+    line: str | None = None,  # noqa: ARG001 (the signature of warnings.showwarning)
 ) -> None:
     """Print what the conversion has to say without the line of code that said it."""
     ours = issubclass(category, UserWarning)

@@ -68,7 +68,7 @@ def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray
     return np.array(path)
 
 
-def score_of_one(values: Mapping[str, float], n_steps: int) -> np.ndarray:
+def score_of_one(values: Mapping[str, float], n_steps: int) -> np.ndarray:  # noqa: ARG001
     """Return what an activation of 1 has sent after each step: 1 in every step."""
     return np.arange(1.0, n_steps + 1)
 

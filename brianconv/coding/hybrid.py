@@ -126,7 +126,7 @@ def spike_step(pixel: np.ndarray, window: int = 5, pixel_low: float = 0.0, pixel
     return np.clip(np.floor(exact + 0.5 + 1e-8), 2, window).astype(int)
 
 
-def n_steps(parameters: Mapping[str, Mapping[str, float]], depth: Mapping[str, int]) -> int:
+def n_steps(parameters: Mapping[str, Mapping[str, float]], depth: Mapping[str, int]) -> int:  # noqa: ARG001
     """Return T, or 100 steps for an input that does not end."""
     return int(parameters["window"]["input"]) if "window" in parameters else 100
 

@@ -12,7 +12,7 @@ from brianconv.errors import DataError
 N_TEST = 360
 
 
-def load_digits(split: str, root: Path) -> Dataset:
+def load_digits(split: str, root: Path) -> Dataset:  # noqa: ARG001 (part of the package, not of the data root)
     """Load one split of the 1,797 digits, shuffled with a fixed seed."""
     try:
         from sklearn import datasets

@@ -21,7 +21,6 @@ from torch.nn import functional
 from brianconv.coding.scheme import tolerance
 from brianconv.connectivity.average_pooling import AveragePooling
 from brianconv.connectivity.base import Weighted
-from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.dense import Dense
 from brianconv.connectivity.reshape import Reshape
@@ -135,7 +134,7 @@ class TrainableNetwork(nn.Module):
         counts = {} if self.training else {INPUT: (of_input != 0).sum(dtype=torch.float64)}
         for layer in self.spiking.graph.layers:
             (connection,) = layer.connections
-            drive = self._transmit(connection, layer.name, sent[connection.source])
+            drive = self._transmit(layer.name, sent[connection.source])
             drive = drive.expand(self.n_steps, *drive.shape[1:])
             if not layer.rectified:
                 return Outcome(*self._read(layer.name, drive), counts)
@@ -145,7 +144,7 @@ class TrainableNetwork(nn.Module):
             sent[layer.name] = self._dropped(layer.name, spikes)
         raise AssertionError("a graph ends with a layer that is not rectified")
 
-    def _transmit(self, connection: Connection, name: str, sent: Tensor) -> Tensor:
+    def _transmit(self, name: str, sent: Tensor) -> Tensor:
         x = sent.flatten(0, 1)
         for apply in self.functions[name]:
             x = apply(x, self.weights[name], None)

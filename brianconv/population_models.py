@@ -15,7 +15,7 @@ from brianconv.coding.membrane import Membrane, with_membrane
 from brianconv.coding.millivolts import Millivolts, in_volts, statements_in_volts
 from brianconv.coding.neuron_models import RELAY
 from brianconv.coding.scheme import CodingScheme, NeuronModel
-from brianconv.coding.times import Time
+from brianconv.coding.times import Time, is_time
 from brianconv.graph import INPUT, LayerGraph, NormalizedNetwork
 from brianconv.notebook import html_table
 
@@ -160,6 +160,7 @@ class PopulationModels:
     def shared_values(self) -> dict[str, Mapping[str, Any]]:
         """Values of parameters, and of what schedule, membranes and units make of them, by population."""
         schedule = self.coding.schedule
+        timed = any(is_time(value) for by in self.parameters.values() for value in by.values())  # dt is not known yet
         of_membranes: dict[str, dict[str, Any]] = {}
         for population, membrane in self.membranes.items():
             for name, value in membrane.shared_values.items():
@@ -167,7 +168,7 @@ class PopulationModels:
         of_units = self.units.shared_values if self.units else {}
         return {
             **self.parameters,
-            **(schedule(self.parameters, self.graph.depth) if schedule else {}),
+            **(schedule(self.parameters, self.graph.depth) if schedule and not timed else {}),
             **of_membranes,
             **{name: dict.fromkeys(self.populations, value) for name, value in of_units.items()},
         }

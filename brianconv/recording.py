@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -281,8 +282,13 @@ class Recording:
             )
         return replace(self, scores=delayed_scores(self.scores, evaluation_delay), evaluation_delay=evaluation_delay)
 
+    def _named(self, layer: str) -> str:
+        """Return the name of a layer that is named as in torch, such as ``stem.conv``, as it is here."""
+        return layer if layer in self.shapes or not isinstance(layer, str) else re.sub(r"\W", "_", layer)
+
     def spikes_of(self, layer: str) -> Spikes:
         """Return the recorded spikes of a layer; raise UnknownLayerError if they were not recorded."""
+        layer = self._named(layer)
         if layer not in self.spikes:
             raise UnknownLayerError(
                 f"the spikes of {layer!r} were not recorded; recorded are: {', '.join(self.spikes) or 'none'}"
@@ -297,6 +303,7 @@ class Recording:
         UnknownLayerError
             If none were recorded.
         """
+        layer = self._named(layer)
         if layer not in self.potentials:
             recorded = ", ".join(self.potentials) or "none"
             raise UnknownLayerError(f"the potentials of {layer!r} were not recorded; recorded are: {recorded}")
@@ -313,7 +320,7 @@ class Recording:
         image : int
         """
         spikes = self.spikes_of(layer).of_image(image)
-        return spikes.step[spikes.torch_index == torch_index(self.shapes[layer], position)]
+        return spikes.step[spikes.torch_index == torch_index(self.shapes[self._named(layer)], position)]
 
     def accuracy_by_step(self, labels: np.ndarray) -> np.ndarray:
         """Return the share of correct decisions at each step, shape (n_steps,); 0 while no step counts yet."""

@@ -31,6 +31,8 @@ ALLOWED = {
         "coding/parameters.py",
         "coding/times.py",
         "conversion/convert.py",
+        "tuning",
+        "verification/comparison.py",
         "population_models.py",
         "spiking.py",
     },

@@ -81,6 +81,7 @@ def export_program(
     folder = Path(folder).absolute()
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise OutputError(f"{str(folder)!r} exists and is not an empty folder; choose another --out folder")
+    spiking = spiking.in_steps(dt)
     parameters = program_parameters(spiking, settings, dtype)
     build = {"synapses": synapses, "dtype": dtype, "dt": dt}
     with WorkingFolder(folder.parent) as working, reported(folder):

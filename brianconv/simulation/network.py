@@ -203,11 +203,12 @@ def checked_recordings(
         for given in (record_spikes, record_potentials)
     ):
         raise ParameterError("layers to record are a list of names, such as ['conv1']")
-    for name in (*record_spikes, *record_potentials):
+    for name in record_spikes:
         spiking.check_population(name)
     if not isinstance(record_potentials, Mapping):
         record_potentials = dict.fromkeys(record_potentials)
-    return {name: _checked_neurons(spiking, name, chosen) for name, chosen in record_potentials.items()}
+    named = {spiking.check_population(name): chosen for name, chosen in record_potentials.items()}
+    return {name: _checked_neurons(spiking, name, chosen) for name, chosen in named.items()}
 
 
 def _checked_neurons(spiking: SpikingNetwork, name: str, chosen: Sequence[Position | int] | None) -> np.ndarray:

@@ -105,7 +105,9 @@ class RuntimeNetwork(BrianNetwork):
         """
         settings = settings if isinstance(settings, RunSettings) else RunSettings(settings)
         self.images = layout_images(self.spiking, images)
-        for name, value in parameter_values(spiking or self.spiking, settings, len(self.images)).items():
+        for name, value in parameter_values(
+            (spiking or self.spiking).in_steps(self.dt), settings, len(self.images)
+        ).items():
             owner, variable = name.split(".")
             group = self.schedule if owner == self.schedule.name else self.populations[owner]
             group.variables[variable].get_value()[...] = value

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from brian2 import ms
 
 from brianconv.coding.scheme import tolerance
 from brianconv.graph import INPUT
@@ -146,7 +147,7 @@ def verify(
     ParameterError
         If neurons or the readout have no reference, as changed ones.
     """
-    images = image_array(images)
+    images, spiking = image_array(images), spiking.in_steps(1 * ms)
     n_steps = checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision).n_steps
     run = {"evaluation_delay": evaluation_delay, "skip": skip, "early_decision": early_decision}
     reference = simulate_reference(spiking, images, n_steps, dtype, **run)  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from brian2 import ms
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -104,6 +105,7 @@ def tune_kernels(
         For another code, changed neurons, or settings or images that do not fit; before anything is trained.
     """
     descent = descent or Descent()
+    spiking = spiking.in_steps(1 * ms)
     check_kernels(spiking, images, descent)
     window = int(spiking.parameters["window"][INPUT])
     about = {

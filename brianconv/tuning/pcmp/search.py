@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from brian2 import ms
 from tqdm.auto import tqdm
 
 from brianconv.coding.encodings import CURRENT
@@ -104,6 +105,7 @@ def tune_pcmp(
     ParameterError, DataError, ShapeError
         For another code, changed neurons, or candidates or images that do not fit; before anything is simulated.
     """
+    spiking = spiking.in_steps(1 * ms)
     check_pcmp(spiking, images, n_steps, candidates)
     about = {
         "method": "pcmp",

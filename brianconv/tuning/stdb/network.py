@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+from brian2 import ms
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -100,6 +101,7 @@ class TrainableNetwork(nn.Module):
         dropout: bool = True,
     ) -> None:
         super().__init__()
+        spiking = spiking.in_steps(1 * ms)
         check_trainable(spiking, n_steps)
         self.spiking, self.surrogate = spiking, surrogate or Surrogate()
         self.n_steps = n_steps or spiking.default_steps

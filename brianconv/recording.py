@@ -18,7 +18,7 @@ from brianconv.positions import Position, position_of_torch_index, torch_index
 from brianconv.saved_recording import ARRAYS, SUMS, read_saved
 
 LATENCY_PERCENTS = ("99.0", "99.5", "99.9")
-WHOLE = 0.01  # scores in single precision times the step lie that close to spike counts
+WHOLE = 0.01  # in single precision, score times step differs from a spike count by less
 
 
 def check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:

@@ -1,7 +1,7 @@
 """Train a network: python -m models.train hwang2021.net1 --data-root DIR
 
 Writes the weights (float16 safetensors) and a JSON file with accuracy, data set, recipe and time. A checkpoint is kept
-after every epoch; the same command goes on where it was stopped, to the same result. The test set is only reported: the
+after every epoch; the same command resumes where it stopped, to the same result. The test set is only reported: the
 weights are those of the last epoch.
 """
 

@@ -1,4 +1,4 @@
-"""States of tuning and training: a run goes on from what it can have written itself, and from nothing else."""
+"""States of tuning and training: a run resumes from what it can have written itself, and from nothing else."""
 
 import copy
 import dataclasses

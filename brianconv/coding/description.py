@@ -57,7 +57,7 @@ def describe_population(
     on_image, skip, delay_line, evaluate : str
         Statements, empty if there are none.
     kept : sequence of str
-        Variables that go on from image to image.
+        Variables that are carried over from image to image.
     outgoing : sequence of Outgoing
     values : mapping
         Values of parameters.

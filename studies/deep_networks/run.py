@@ -2,7 +2,7 @@
 
     python -m studies.deep_networks.run --data-root DIR [--jobs 2] [--only "ROW"]
 
-Writes results.json after every row; the same command goes on where it was stopped.
+Writes results.json after every row; the same command resumes where it stopped.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python -m studies.hwang2021_net1.run --data-root DIR [--jobs 2]
 
-Writes results.json after every value of v_init; the same command goes on where it was stopped.
+Writes results.json after every value of v_init; the same command resumes where it stopped.
 """
 
 from __future__ import annotations

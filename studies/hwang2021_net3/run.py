@@ -3,7 +3,7 @@
     python -m studies.hwang2021_net3.run --data-root DIR [--jobs 2]
 
 The photograph (512 x 512) is scikit-image's; it is cut into 256 patches. Writes results.json after every pre-charge,
-and the restored pictures into pictures.npz; the same command goes on where it was stopped.
+and the restored pictures into pictures.npz; the same command resumes where it stopped.
 """
 
 from __future__ import annotations

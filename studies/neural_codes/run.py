@@ -2,8 +2,8 @@
 
     python -m studies.neural_codes.run --data-root DIR [--jobs 2] [--network NAME] [--only "ROW"]
 
-Writes results.json after every row, and what the pictures need into recordings.npz; the same command goes on where it
-was stopped. `--network` and `--only` run a part.
+Writes results.json after every row, and what the pictures need into recordings.npz; the same command resumes where it
+stopped. `--network` and `--only` run a part.
 """
 
 from __future__ import annotations

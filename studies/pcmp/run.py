@@ -2,7 +2,7 @@
 
     python -m studies.pcmp.run --data-root DIR [--networks net1] [--jobs 2]
 
-Writes results.json after every row; the same command goes on where it was stopped.
+Writes results.json after every row; the same command resumes where it stopped.
 """
 
 from __future__ import annotations

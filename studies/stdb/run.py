@@ -3,7 +3,7 @@
     python -m studies.stdb.run NETWORK --data-root DIR [--weights FILE] [--jobs 2] [--part PART] [--variant TITLE]
 
 PART is ann, converted, trained or variants; all of them otherwise.
-Writes results.json after every part and keeps a checkpoint of every training; the same command goes on where it was
+Writes results.json after every part and keeps a checkpoint of every training; the same command resumes where it
 stopped. Trained weights and settings are put into trained/.
 """
 

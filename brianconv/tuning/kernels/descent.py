@@ -94,7 +94,7 @@ def tune_kernels(
         Training images in [0, 1].
     descent : Descent, optional
     state : Path, optional
-        File that is written after each epoch; a run that was killed goes on from it. Delete it when it is not needed
+        File that is written after each epoch; a run that was killed resumes from it. Delete it when it is not needed
         any more.
     progress : bool
         Whether to show a progress bar.

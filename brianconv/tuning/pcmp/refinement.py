@@ -77,7 +77,7 @@ def refine_pcmp(
     limits : (float, float)
         Lowest and highest pre-charge.
     checkpoint : Checkpoint, optional
-        Keeps every error that was computed; a run that was killed goes on from them.
+        Keeps every error that was computed; a run that was killed resumes from them.
     """
     points = [dict(start) for start in starts]
     known = KnownErrors(error, checkpoint, len(points[0]))

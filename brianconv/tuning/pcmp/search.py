@@ -95,7 +95,7 @@ def tune_pcmp(
         Pre-charges to try; the first of the best ones is taken.
     dtype : {"float32", "float64"}
     state : Path, optional
-        File that is written after each layer; a run that was killed goes on from it. Delete it when it is not needed
+        File that is written after each layer; a run that was killed resumes from it. Delete it when it is not needed
         any more.
     progress : bool
         Whether to show a progress bar.

@@ -121,7 +121,7 @@ def train_stdb(
     test : (images, labels), optional
         For the accuracy after every epoch, which decides nothing.
     state : Path, optional
-        Checkpoint; a training that was stopped goes on from it, on a CPU to the same result.
+        Checkpoint; a training that was stopped resumes from it, on a CPU to the same result.
     progress : bool
 
     Raises

@@ -1,8 +1,8 @@
 """Initial values: what the variables that users add get back at the start of every image.
 
 A value belongs to the start of a run: what the equations, ``initial`` or an assignment before the run made it. Images
-therefore give the same spikes in any order and in any number of processes. A variable that is to be carried over from image to
-image is named in ``keep`` of the neuron model, or in `BrianNetwork.keep`.
+therefore give the same spikes in any order and in any number of processes. A variable that is to be carried over from
+image to image is named in ``keep`` of the neuron model, or in `BrianNetwork.keep`.
 """
 
 from __future__ import annotations

@@ -84,8 +84,8 @@ class BrianNetwork(ABC):
     spike_monitors, potential_monitors : dict of str to monitor
         What was asked for; potentials are sampled before the reset.
     keep : set of str
-        Variables of your own groups and synapses, as ``"group.variable"``, that are carried over from image to image; others have
-        their initial values at the start of each (see simulation/initial_values.py).
+        Variables of your own groups and synapses, as ``"group.variable"``, that are carried over from image to image;
+        others have their initial values at the start of each (see simulation/initial_values.py).
     """
 
     spiking: SpikingNetwork

@@ -22,8 +22,8 @@ class Descent:
     batch_size : int
         Images per step of the descent.
     tau_rate, t_d_rate : float
-        Learning rates at T = 20. They grow with T squared, so that a kernel needs the same number of batches to cross its
-        window, whatever T is. The gradients of tau are small, as activations are: most are below 0.1.
+        Learning rates at T = 20. They grow with T squared, so that a kernel needs the same number of batches to cross
+        its window, whatever T is. The gradients of tau are small, as activations are: most are below 0.1.
     seed : int
         Of the order of the images.
     """

@@ -459,7 +459,7 @@ def test_ranges_of_all_codes_are_compiled_in(code, encoding, tmp_path):
     assert [row[:2] for row in rows] == [line[:2] for line in written]
     own = {(population, name): rest for population, name, *rest in rows if population != "schedule"}
     for (population, name), (low, high, whole, equal_to) in own.items():
-        if name in ("delay", "skip"):
+        if name in ("evaluation_delay", "skip"):
             continue
         allowed: Parameter = spiking.coding.all_parameters[name]
         assert (float(low), float(high), whole == "true") == (allowed.low, allowed.high, allowed.whole)
@@ -496,7 +496,7 @@ def test_a_window_that_the_schedule_does_not_use_may_be_changed():
         return {p.name.partition(".")[2] for p in found.changeable}, {name.partition(".")[2] for name in found.fixed}
 
     changeable, fixed = names()
-    assert "window" not in changeable and {"window", "fire_start", "delay"} <= fixed
+    assert "window" not in changeable and {"window", "fire_start", "evaluation_delay"} <= fixed
     changeable, fixed = names(start=10)
     assert "window" in changeable and "fire_start" in fixed
 

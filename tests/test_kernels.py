@@ -167,7 +167,7 @@ def test_other_codes_and_changed_neurons_are_refused(spiking, small_spiking, ima
 @pytest.mark.parametrize("options", [{"synaptic_delay": 3}, {"tau_m": 20}, {"noise": 0.1}, {"refractory": 2}])
 def test_layers_that_kernels_are_not_tuned_for_are_refused(images, options):
     other = convert_flat(small_cnn(), images, coding="ttfs", **options)
-    with pytest.raises(ParameterError, match="without delay, decay, rest and noise"):
+    with pytest.raises(ParameterError, match="without delay, leak, rest and noise"):
         tune_kernels(other, images)
 
 

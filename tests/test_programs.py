@@ -534,7 +534,7 @@ def test_a_command_that_is_asked_to_end_tidies_up(cache, compiled, monkeypatch, 
         weakref.finalize._exitfunc()  # what Python does at its end
         say(str(ended_with))
 
-    monkeypatch.setattr(cli, "_codes", run)
+    monkeypatch.setattr(cli.codes, "run", run)
     with forked(command_line) as (command, said):
         until(lambda: len(programs_of(command)) == 2)
         running = programs_of(command)

@@ -51,7 +51,7 @@ def auto(state):
     checkpoint = Checkpoint(state, {"a": 1})
     return tune_auto(
         model(), IMAGES, held_out, "analog", n_steps=3, within=0.99, options={"v_init": 0.5, "percentile": 100.0},
-        checkpoint=checkpoint, report=lambda line: None, mode="runtime",
+        checkpoint=checkpoint, mode="runtime",
     )  # fmt: skip
 
 

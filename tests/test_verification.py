@@ -150,4 +150,4 @@ def test_readouts_without_reference_are_refused(numpy_target):
     spiking = network("rate")
     scheme = replace(spiking.coding, readout=replace(spiking.coding.readout, name="loudest"))
     with pytest.raises(ParameterError, match="readout 'loudest' has no torch reference; there is one for spike_count"):
-        verify(replace(spiking, scheme=scheme), images(), 5)
+        verify(replace(spiking, coding=scheme), images(), 5)

@@ -119,7 +119,7 @@ def command_line(draw: random.Random, folder: Path, prepared: Path) -> None:
     if status == 2:
         last = message.strip().splitlines()[-1] if message.strip() else ""
         longest = 2000 + 4 * max(map(len, arguments))  # it may name an argument
-        one = re.search(r"^brianconv( \w+)*: error: ", message, re.MULTILINE)
+        one = re.search(r"^(brianconv( \w+)*|(python -m )?studies\.speed(\.run)?): error: ", message, re.MULTILINE)
         insist(one is not None and len(last) < longest, f"{shown}: no clear message: {message[-500:]!r}")
         files = {name for name in added if not Path(name).is_dir()}
         insist(not files, f"{shown}: refused, but files are written: {files}")

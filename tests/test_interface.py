@@ -113,8 +113,8 @@ def test_quantities_are_steps_of_any_length(numpy_target):
 
 
 def test_parameters_that_are_times_may_be_quantities(numpy_target):
-    timed = convert(small_cnn(), IMAGES, coding=TTFS(window=12 * ms, tau=4 * ms))
-    stepped = convert(small_cnn(), IMAGES, coding=TTFS(window=12, tau=4))
+    timed = convert(small_cnn(), IMAGES, coding=TTFS(window=12 * ms, tau=4 * ms, start=6 * ms))
+    stepped = convert(small_cnn(), IMAGES, coding=TTFS(window=12, tau=4, start=6))
     assert "tau = 4. ms" in timed.describe("layer_0")
     runs = [simulate(spiking, IMAGES[:2]) for spiking in (timed, stepped)]
     np.testing.assert_array_equal(runs[0].scores, runs[1].scores)

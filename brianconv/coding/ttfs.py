@@ -61,6 +61,7 @@ PARAMETERS = {
         "steps after which the next layer begins to fire; 0 for T, T / 2 is early firing",
         "section III C",
         whole=True,
+        is_time=True,
     ),
     "tau": Parameter(6.0, 1e-3, 1e6, "time constant of a layer's kernel, in steps", "Eq. 5", True, is_time=True),
     "t_d": Parameter(0.0, -1e4, 1e4, "delay of a layer's kernel, in steps", "Eq. 5", True, is_time=True),

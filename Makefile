@@ -1,6 +1,6 @@
 # make demo       install, then convert and run a small network on real digits
 # make test       install, then run the tests (make test-all: the slow ones too)
-# make fuzz       install, then try 10,000 damaged inputs, in at most 15 minutes (docs/fuzzing.md)
+# make fuzz       install, then try 10,000 damaged inputs, in some minutes (docs/fuzzing.md)
 # make bench      install, with SpikingJelly and sinabs, and measure the speed of all
 # make lint       formatting, linter and type checker
 # make PYTHON=python3.12 test     the same with another Python

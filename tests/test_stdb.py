@@ -174,7 +174,7 @@ def test_gradient_of_output_weights_is_equation_14():
     network.dropout = {}
     sent = []
     original = network._transmit
-    network._transmit = lambda connection, name, x: sent.append(x.detach()) or original(connection, name, x)
+    network._transmit = lambda name, x: sent.append(x.detach()) or original(name, x)
     outcome = network(images)
     hybrid_cross_entropy(outcome.potentials[-1], outcome.time, labels).backward()
     hidden = sent[-1].sum(dim=0)

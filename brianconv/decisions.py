@@ -93,7 +93,7 @@ def early_decisions(scores: np.ndarray, early_decision: float, first: int = 1) -
 
 
 def delayed_scores(scores: np.ndarray, evaluation_delay: int) -> np.ndarray:
-    """Return the scores that delayed evaluation gives, from the firing rates of a run without evaluation_delay.
+    """Return the scores that delayed evaluation gives, from the firing rates of a run without delay.
 
     Parameters
     ----------

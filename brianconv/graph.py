@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -119,6 +120,10 @@ class LayerGraph:
             found = f"there is no layer {name!r}" if not made_of else f"{name!r} became {' and '.join(made_of)}"
             raise UnknownLayerError(f"{found}; the layers are {', '.join(self.names)}")
         return made_of[0]
+
+    def by_population(self, value: Any) -> Any:
+        """Return a mapping of names with every name resolved; any other value as it is."""
+        return {self.resolve(name): v for name, v in value.items()} if isinstance(value, Mapping) else value
 
     def targets(self, name: str) -> list[Layer]:
         """Return all layers that take input from a population."""

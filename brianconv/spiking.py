@@ -6,7 +6,7 @@ it, verification/ simulates it in torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -118,7 +118,7 @@ class SpikingNetwork(PopulationModels):
 
     def with_parameters(self, **given: object) -> SpikingNetwork:
         """Return a copy with other values of the coding scheme's parameters, such as ``v_init=0.4``."""
-        given = {key: self._by_name(value) for key, value in given.items()}
+        given = {key: self.graph.by_population(value) for key, value in given.items()}
         resolved = resolve_parameters(self.coding, given, self.populations, self.parameters)
         chosen = {name: resolved[name] if name in given else self.parameters[name] for name in resolved}
         return replace(self, parameters=chosen)
@@ -140,9 +140,6 @@ class SpikingNetwork(PopulationModels):
                 for name, delay in self.synaptic_delay.items()
             },
         )
-
-    def _by_name(self, value: object) -> object:
-        return {self.check_population(name): v for name, v in value.items()} if isinstance(value, Mapping) else value
 
     def _chosen(self, layers: str | Sequence[str] | None) -> list[str]:
         if layers is None:

@@ -40,7 +40,10 @@ def test_the_command_line_lists_the_coding_schemes():
     assert sorted(CODINGS) == sorted(CODING_NAMES)
 
 
-@pytest.mark.parametrize("kind", Coding.__subclasses__(), ids=lambda kind: kind.__name__)
+KINDS = [kind for base in Coding.__subclasses__() for kind in (base, *base.__subclasses__())]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_objects_have_a_field_for_every_parameter(kind):
     scheme = kind.scheme
     assert CODINGS[scheme.name] is scheme
@@ -50,6 +53,10 @@ def test_objects_have_a_field_for_every_parameter(kind):
     names = {field.name for field in fields(kind)}
     assert set(scheme.all_parameters) <= names <= known
     assert all(f"{name}" in kind.__doc__ for name in names)
+
+
+def test_every_coding_scheme_has_an_object():
+    assert sorted(kind.scheme.name for kind in KINDS) == sorted(CODINGS)
 
 
 def test_an_object_is_the_same_as_the_name_with_parameters():

@@ -109,7 +109,24 @@ def load_converted(parsed: argparse.Namespace) -> Converted:
     return Converted(spiking, trained, parsed.steps or spiking.default_steps, skip, time.perf_counter() - start)
 
 
-def shown_parameters(spiking: SpikingNetwork, parsed: argparse.Namespace, skip: int) -> dict[str, Any]:
+def load_converted_and_test(parsed: argparse.Namespace) -> tuple[Converted, datasets.Dataset]:
+    """Load the test images, which are refused before anything slow, and the converted network."""
+    test = datasets.load(parsed.data, "test", parsed.data_root).head(parsed.images)
+    converted = load_converted(parsed)
+    return converted, converted.trained.prepared(test)
+
+
+def about_run(parsed: argparse.Namespace, converted: Converted) -> dict[str, Any]:
+    """Return what was run, as result.json has it."""
+    return {
+        "model": parsed.model,
+        "data": parsed.data,
+        "coding": parsed.coding,
+        "coding_parameters": _shown_parameters(converted.spiking, parsed, converted.skip),
+    }
+
+
+def _shown_parameters(spiking: SpikingNetwork, parsed: argparse.Namespace, skip: int) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     for name, by_population in spiking.parameters.items():
         values = set(by_population.values())

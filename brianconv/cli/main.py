@@ -102,6 +102,5 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         added = commands.add_parser(command.NAME, help=command.HELP)
         command.add_arguments(added)
-        if command is not tune:  # each of its methods sets its own
-            added.set_defaults(run=command.run)
+        added.set_defaults(run=command.run)
     return parser

@@ -88,10 +88,9 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, flags: dict[str, str
         parser.add_argument(flags[field.name], type=number, metavar="N", help=described, **about)
 
 
-def from_fields(kind: Any, parsed: argparse.Namespace, **others: Any) -> Any:
-    """Return a dataclass with the fields that were parsed, and others."""
-    given = {field.name: getattr(parsed, field.name) for field in fields(kind) if hasattr(parsed, field.name)}
-    return kind(**given | others)
+def from_fields(kind: Any, parsed: argparse.Namespace, flags: dict[str, str], **others: Any) -> Any:
+    """Return a dataclass with the fields that `add_fields` has added flags for, and others."""
+    return kind(**{name: getattr(parsed, name) for name in flags}, **others)
 
 
 def _described(kind: type, name: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from brianconv import datasets
-from brianconv.cli.loading import load_converted, shown_parameters
+from brianconv.cli.loading import about_run, load_converted_and_test
 from brianconv.cli.options import add_mode, add_network, jobs, positive, text
 from brianconv.files import writable_folder, write_json
 
@@ -39,9 +38,7 @@ def run(parsed: argparse.Namespace) -> None:
     from brianconv.simulation.run import checked_settings, simulate
 
     folder = writable_folder(parsed.out)
-    test = datasets.load(parsed.data, "test", parsed.data_root).head(parsed.images)
-    converted = load_converted(parsed)
-    test = converted.trained.prepared(test)
+    converted, test = load_converted_and_test(parsed)
     for note in test.notes:
         print(f"{parsed.data}: {note}", flush=True)
     run = {"evaluation_delay": parsed.delay, "skip": converted.skip, "early_decision": parsed.early_decision}
@@ -63,13 +60,7 @@ def run(parsed: argparse.Namespace) -> None:
     recording.save(folder)
     summary = summarize(recording, test.labels)
     summary["timing"] = {"convert_s": converted.convert_s, **summary["timing"]}
-    about = {
-        "model": parsed.model,
-        "data": parsed.data,
-        "coding": parsed.coding,
-        "coding_parameters": shown_parameters(converted.spiking, parsed, converted.skip),
-    }
-    write_json(folder / "result.json", about | summary)
+    write_json(folder / "result.json", about_run(parsed, converted) | summary)
     print(table({parsed.mode: summary}))
     if parsed.early_decision is not None:
         print(f"undecided at the last step  {int((~recording.decided).sum())}")

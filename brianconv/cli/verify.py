@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from brianconv import datasets
-from brianconv.cli.loading import load_converted, shown_parameters
+from brianconv.cli.loading import about_run, load_converted_and_test
 from brianconv.cli.options import add_mode, add_network, positive, text
 from brianconv.files import writable_folder, write_json
 
@@ -29,9 +28,7 @@ def run(parsed: argparse.Namespace) -> int:
     from brianconv.verification.comparison import verify
 
     folder = writable_folder(parsed.out)
-    test = datasets.load(parsed.data, "test", parsed.data_root).head(parsed.images)
-    converted = load_converted(parsed)
-    test = converted.trained.prepared(test)
+    converted, test = load_converted_and_test(parsed)
     outcome = verify(
         converted.spiking,
         test.images,
@@ -43,11 +40,7 @@ def run(parsed: argparse.Namespace) -> int:
         skip=converted.skip,
         early_decision=parsed.early_decision,
     )
-    about = {
-        "model": parsed.model,
-        "data": parsed.data,
-        "coding": parsed.coding,
-        "coding_parameters": shown_parameters(converted.spiking, parsed, converted.skip),
+    about = about_run(parsed, converted) | {
         "mode": parsed.mode,
         "n_images": len(test),
         "n_steps": converted.n_steps,

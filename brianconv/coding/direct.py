@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from brianconv.coding import hybrid
 from brianconv.coding.burst import score_of_one
 from brianconv.coding.readouts import ACCUMULATED_POTENTIAL
-from brianconv.coding.scheme import Coding, PerLayer
-from brianconv.coding.times import Time
 
 NO_LIMIT = 1e9
 
@@ -33,42 +31,10 @@ CODING = replace(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Direct(Coding):
-    """Direct coding: analog pixels in every step (Rathi and Roy, 2020).
-
-    Attributes
-    ----------
-    v_threshold : number, sequence or mapping
-        Threshold of a layer; measured in the spiking network unless given.
-    decay : number, sequence or mapping
-        Share of the potential that is left after a step (Datta et al., 2021, Eq. 6, lambda).
-    spike_limit : float
-        Most spikes of a hidden neuron (Datta et al., 2021, Eq. 8).
-    v_init : number, sequence or mapping
-        Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
-    window : int or Quantity
-        Time T within which every pixel fires (Datta et al., 2021, Eq. 4).
-    pixel_low, pixel_high : float
-        Range of pixels; of the calibration images unless given.
-    threshold_factor : float
-        By which measured thresholds are multiplied.
-    encoding : {"hybrid", "analog", "single_spike", "poisson"}
-        Input encoding, the scheme's own by default.
-    readout : {"potential_and_time", "accumulated_potential"}
-        Readout, the scheme's own by default.
-    seed : int
-        Of the random numbers of Poisson input.
-    """
+class Direct(hybrid.Hybrid):
+    __doc__ = (
+        "Direct coding: analog pixels in every step (Rathi and Roy, 2020).\n"
+        + ((hybrid.Hybrid.__doc__ or "").partition("\n")[2])
+    )
 
     scheme = CODING
-    v_threshold: PerLayer = None
-    decay: PerLayer = None
-    spike_limit: float | None = None
-    v_init: PerLayer = None
-    window: Time | None = None
-    pixel_low: float | None = None
-    pixel_high: float | None = None
-    threshold_factor: float | None = None
-    encoding: str | None = None
-    readout: str | None = None
-    seed: int | None = None

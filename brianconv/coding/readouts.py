@@ -11,7 +11,7 @@ SPIKE_COUNT = Readout(
     on_spike="spike_count += int(step > evaluation_delay)",
     on_image="spike_count = 0",
     evaluate="score = spike_count / clip(step - evaluation_delay, 1, step)",
-    source="Hwang et al. (2021), section 'Delayed Evaluation': spikes count from step evaluation_delay + 1 on",
+    source="Hwang et al. (2021), section 'Delayed Evaluation': spikes count from step delay + 1 on",
 )
 
 ACCUMULATED_POTENTIAL = Readout(

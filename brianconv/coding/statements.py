@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 from dataclasses import replace
 
 from brianconv.coding.equations import assigned, state_variables
@@ -119,7 +120,7 @@ def restored(changed: NeuronModel, complete: NeuronModel, of_coding: NeuronModel
 
 def check_own_values(changed: NeuronModel, complete: NeuronModel, population: str) -> None:
     """Raise ParameterError unless `initial` and `keep` of a changed model name variables that nothing else sets."""
-    if isinstance(changed.keep, str) or not hasattr(changed.initial, "keys"):
+    if isinstance(changed.keep, str) or not isinstance(changed.initial, Mapping):
         raise ParameterError("keep is a list of variables such as ['w_a'], initial a mapping such as {'w_a': 0.1}")
     free = [name for name in states(complete, population) if name not in assigned(complete.on_image)]
     for name in (*changed.keep, *changed.initial):

@@ -23,6 +23,7 @@ from brianconv.connectivity.base import (
     by_channel,
     check_image,
     check_pair,
+    with_images,
 )
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.fan_out import FanOut
@@ -163,8 +164,8 @@ def convert_mean(walk: Walk, x: TracedTensor, dim: Any = None, keepdim: bool = F
     axes = {d % n_axes for d in ((dim,) if isinstance(dim, int) else tuple(dim or ()))}
     if not axes or not axes <= {2, 3} or (len(x.shape) == 2 and axes != {2}):
         raise UnsupportedLayerError(
-            f"averages over dim={dim} of a tensor of shape (images, {', '.join(map(str, x.shape))}); only rows and "
-            "columns can be averaged: dim=(2, 3)"
+            f"averages over dim={dim} of a tensor of shape {with_images(x.shape)}; only rows and columns can be "
+            "averaged: dim=(2, 3)"
         )
     image = x.reshaped((*x.shape, 1)[:3], path)
     kernel = tuple(image.shape[axis - 1] if axis in axes else 1 for axis in (2, 3))

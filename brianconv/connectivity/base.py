@@ -201,6 +201,11 @@ def check_image(shape: Shape) -> None:
         raise ShapeError(f"expects an input of shape (channels, rows, columns), got {shape}")
 
 
+def with_images(shape: Shape) -> str:
+    """Return a shape as text, with the axis of images in front."""
+    return f"(images, {', '.join(map(str, shape))})"
+
+
 def by_channel(scale: np.ndarray, shape: Shape) -> np.ndarray:
     """Return a scale of a layer as one number per channel, shape (channels,)."""
     if scale.ndim == 3 and scale.shape[1:] != (1, 1):

@@ -30,7 +30,7 @@ def fused(connectivities: Iterable[Connectivity]) -> Chain:
 
 
 def appended(chain: Chain, following: Connectivity) -> Chain:
-    """Return a chain followed by a connectivity, which is made one with its last following if it can be."""
+    """Return a chain followed by a connectivity, which is made one with its last member if it can be."""
     if not chain:
         return (following,)
     joined = _joined(chain[:-1], chain[-1], following)
@@ -38,12 +38,12 @@ def appended(chain: Chain, following: Connectivity) -> Chain:
 
 
 def channelwise(values: np.ndarray, shape: Shape) -> bool:
-    """Return whether values, which broadcast against a layer's shape, are one number or one a channel."""
+    """Return whether values, which broadcast against a layer's shape, are one number or one per channel."""
     return np.size(values) == 1 or (values.ndim == len(shape) and all(n == 1 for n in values.shape[1:]))
 
 
 def by_channel(values: np.ndarray, shape: Shape) -> np.ndarray:
-    """Return `channelwise` values as one number a channel, shape (channels,)."""
+    """Return `channelwise` values as one number per channel, shape (channels,)."""
     return np.broadcast_to(np.ravel(values), shape[:1])
 
 
@@ -62,7 +62,7 @@ def _joined(head: Chain, last: Connectivity, following: Connectivity) -> Chain |
 
 
 def _with_gain(head: Chain, last: Connectivity, gain: OneToOne) -> Chain | None:
-    """Join a following with the gain and shift behind it."""
+    """Join a connectivity with the gain and shift behind it."""
     if isinstance(last, OneToOne):
         bias = None if last.bias is None else np.asarray(last.bias * gain.weight)
         if gain.bias is not None:
@@ -86,7 +86,7 @@ def _with_gain(head: Chain, last: Connectivity, gain: OneToOne) -> Chain | None:
 
 
 def _behind_gain(head: Chain, gain: OneToOne, following: Connectivity) -> Chain | None:
-    """Join a gain and shift with the following behind it."""
+    """Join a gain and shift with the connectivity behind it."""
     if isinstance(following, Reshape):
         return (*appended(head, following), _reshaped(gain, following.output_shape))
     if isinstance(following, Dense):
@@ -104,7 +104,7 @@ def _behind_gain(head: Chain, gain: OneToOne, following: Connectivity) -> Chain 
 
 
 def _behind_padding(head: Chain, padding: ChannelPadding, following: Connectivity) -> Chain | None:
-    """Narrow the following behind a range of channels to that range."""
+    """Narrow the connectivity behind a range of channels to that range."""
     channels = padding.range
     if isinstance(following, ChannelPadding):
         return (*head, ChannelPadding(padding.input_shape, following.n_channels, following.first + padding.first))

@@ -124,7 +124,7 @@ def _with_measured_thresholds(
     options: dict[str, Any],
 ) -> tuple[NormalizedNetwork, dict[str, Any]]:
     """Measure the thresholds that are not given, if the coding scheme measures any."""
-    given = options.get("v_threshold")
+    given = normalized.graph.by_population(options.get("v_threshold"))
     if factor is not None and given is not None:
         raise ParameterError(
             "threshold_factor scales thresholds that are measured, but v_threshold is given: leave one out"
@@ -133,9 +133,7 @@ def _with_measured_thresholds(
         raise ParameterError(f"coding {scheme.name!r} measures no thresholds: set v_threshold instead of a factor")
     if factor is not None and (not isinstance(factor, (int, float)) or not factor > 0):
         raise ParameterError(f"threshold_factor is {factor!r}; it is above 0")
-    partly = isinstance(given, Mapping) and not set(_with_thresholds(normalized.graph, scheme)) <= {
-        normalized.graph.resolve(name) for name in given
-    }
+    partly = isinstance(given, Mapping) and not set(_with_thresholds(normalized.graph, scheme)) <= set(given)
     if scheme.measured_threshold is None or (given is not None and not partly):
         return normalized, options
     if images is None:
@@ -144,9 +142,8 @@ def _with_measured_thresholds(
         )
     used = scheme.measured_threshold if factor is None else float(factor)  # type: ignore[arg-type]
     scaled, thresholds, score_unit = with_measured_thresholds(normalized.graph, images, used)
-    named = {normalized.graph.resolve(n): v for n, v in given.items()} if isinstance(given, Mapping) else {}
     normalized = replace(normalized, graph=scaled, score_unit=score_unit)
-    return normalized, {**options, "v_threshold": {**thresholds, **named}}
+    return normalized, {**options, "v_threshold": {**thresholds, **(given or {})}}
 
 
 def _with_pixel_range(scheme: CodingScheme, images: np.ndarray | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -207,10 +204,7 @@ def from_normalized(
         raise UnsupportedLayerError(f"the network ends with maximum pooling, {pooling[-1]!r}: nothing reads it out")
     neurons = dict.fromkeys(names, scheme.neuron) | dict.fromkeys(pooling, RELAY) | {INPUT: scheme.encoding.neuron}
     neurons[graph.output.name] = scheme.readout.neuron or scheme.neuron
-    given = {
-        key: {graph.resolve(name): v for name, v in value.items()} if isinstance(value, Mapping) else value
-        for key, value in parameters.items()
-    }
+    given = {key: graph.by_population(value) for key, value in parameters.items()}
     resolved = resolve_parameters(scheme, given, names)
     return SpikingNetwork(normalized, scheme, resolved, neurons, _delays(synaptic_delay, graph))
 
@@ -219,7 +213,7 @@ def _delays(given: Any, graph: LayerGraph) -> dict[str, Time]:
     layers = graph.names[1:]
     delays: dict[str, Any] = dict.fromkeys(layers, 0)
     if isinstance(given, Mapping):
-        named = {graph.resolve(name): steps for name, steps in given.items()}
+        named = graph.by_population(given)
         if INPUT in named:
             raise UnknownLayerError(f"a delay is given for {INPUT!r}; the layers are {', '.join(layers)}")
         delays |= named

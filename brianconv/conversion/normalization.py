@@ -45,9 +45,8 @@ class Percentile(Normalization):
     per_channel: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.percentile, bool) or not isinstance(self.percentile, (int, float)):
-            raise ParameterError(f"percentile is {self.percentile!r}; it must be above 0 and at most 100")
-        if not 0 < self.percentile <= 100:
+        number = isinstance(self.percentile, (int, float)) and not isinstance(self.percentile, bool)
+        if not number or not 0 < self.percentile <= 100:
             raise ParameterError(f"percentile is {self.percentile!r}; it must be above 0 and at most 100")
         _check_flag(self.per_channel)
 

@@ -17,7 +17,7 @@ from torch import nn
 from brianconv.connectivity import FUNCTIONS as CONNECTIVITY_FUNCTIONS
 from brianconv.connectivity import MODULES as CONNECTIVITY_MODULES
 from brianconv.connectivity.average_pooling import AveragePooling
-from brianconv.connectivity.base import Converter, Shape, Walk, weight_array
+from brianconv.connectivity.base import Converter, Walk, weight_array, with_images
 from brianconv.connectivity.channel_padding import ChannelPadding
 from brianconv.conversion.traced_tensor import Traced, concatenated
 from brianconv.errors import ShapeError, UnsupportedLayerError
@@ -25,10 +25,6 @@ from brianconv.errors import ShapeError, UnsupportedLayerError
 # traced sizes carry the batch as this unlikely number, so that `x.view(x.size(0), -1)` can be followed
 BATCH_SIZE = 999983
 ONE = np.ones(())
-
-
-def _with_batch(shape: Shape) -> str:
-    return f"(images, {', '.join(map(str, shape))})"
 
 
 def _batch_norm(
@@ -149,7 +145,7 @@ def _getitem(walk: Walk, x: Traced, index: Any, *, path: str = "") -> Traced:
     if len(items) == len(x.shape) + 1 and all(whole[:1]) and all(a or b for a, b in zip(whole[1:], only, strict=True)):
         return x.reshaped(tuple(n for n, gone in zip(x.shape, only, strict=True) if not gone), path)
     raise UnsupportedLayerError(
-        f"takes the part {index} of a tensor of shape {_with_batch(x.shape)}; supported are steps along rows and "
+        f"takes the part {index} of a tensor of shape {with_images(x.shape)}; supported are steps along rows and "
         "columns, such as x[:, :, ::2, ::2], and the only row or column, such as x[:, :, 0, 0]"
     )
 

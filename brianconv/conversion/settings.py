@@ -1,4 +1,4 @@
-"""RunSettings of a conversion as one flat mapping, which command lines, recipes and result files use.
+"""Settings of a conversion as one flat mapping, which command lines, recipes and result files use.
 
 ``{"v_init": 0.4, "percentile": 99.99, "per": "channel", "tau_m": 20}`` stands for ``v_init=0.4,
 normalization=Percentile(99.99, per_channel=True), membrane=Membrane(tau_m=20)``.

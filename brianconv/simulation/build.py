@@ -9,8 +9,9 @@ from brian2 import Clock, Network, NeuronGroup, Quantity, ms
 from brianconv.coding.scheme import tolerance
 from brianconv.positions import Position
 from brianconv.simulation.network import SCHEDULE_EQUATIONS, check_dt, checked_recordings
+from brianconv.simulation.readout.on_image import is_standalone
 from brianconv.simulation.runtime import RuntimeNetwork
-from brianconv.simulation.standalone import StandaloneNetwork, is_standalone
+from brianconv.simulation.standalone import StandaloneNetwork
 from brianconv.spiking import SpikingNetwork
 
 

@@ -253,7 +253,8 @@ def simulate(
 ) -> Recording:
     """Build a network, run it once and return the recording; see Simulation for the parameters."""
     check_dt(dt)
-    checked_settings(spiking, image_array(images), n_steps, evaluation_delay, skip, early_decision, dt)
+    images = image_array(images)
+    checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, dt)
     _check_jobs(jobs, mode)
     simulation = Simulation(
         spiking.with_parameters(**parameters),

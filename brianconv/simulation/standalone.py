@@ -10,7 +10,6 @@ from brianconv.simulation.compat import pathways
 from brianconv.simulation.initial_values import restore_statements
 from brianconv.simulation.network import BrianNetwork
 from brianconv.simulation.neurons.threshold import vectorise_threshold
-from brianconv.simulation.readout.on_image import is_standalone as is_standalone
 from brianconv.simulation.readout.standalone import ImageEnd, ImageSequence, SpikeCounter
 from brianconv.simulation.synapses.structured import StructuredSynapses
 

@@ -202,11 +202,7 @@ def _tried(
     recording = simulate(spiking, held_out.images, steps, skip=skip, **simulation)
     target = recording.ann_accuracy(held_out.labels) - within
     can_be_delayed = spiking.coding.readout.can_be_delayed
-    delays = [
-        evaluation_delay
-        for evaluation_delay in DELAYS
-        if evaluation_delay < steps and (can_be_delayed or not evaluation_delay)
-    ]
+    delays = [delay for delay in DELAYS if delay < steps and (can_be_delayed or not delay)]
     settings: list[Candidate] = []
     for later in _skips(spiking, options, steps):
         scores = skipped_scores(recording.scores, later) if later else recording.scores
@@ -236,7 +232,7 @@ def _skips(spiking: SpikingNetwork, options: Options, n_steps: int) -> list[int]
 def _by_steps(
     recording: Recording, labels: np.ndarray, target: float, delays: Sequence[int], skip: int
 ) -> Iterator[Candidate]:
-    """For each evaluation_delay, the first step from which the accuracy stays at the target, or the last step."""
+    """For each delay, the first step from which the accuracy stays at the target, or the last step."""
     operations = recording.synaptic_operations.sum(axis=1).cumsum() / recording.n_images
     for evaluation_delay in delays:
         accuracy = (recording.delayed(evaluation_delay) if evaluation_delay else recording).accuracy_by_step(labels)

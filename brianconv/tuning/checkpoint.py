@@ -29,7 +29,7 @@ class Checkpoint:
     path : Path or None
         None keeps nothing.
     about : mapping
-        RunSettings that the state depends on; a file with other ones is refused.
+        Settings that the state depends on; a file with other ones is refused.
     """
 
     def __init__(self, path: Path | None, about: Mapping[str, Any]) -> None:

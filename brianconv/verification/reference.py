@@ -485,7 +485,7 @@ def sent_by(spiking: SpikingNetwork, name: str, images: np.ndarray, fired: np.nd
 def _spike_counts(
     model: Neurons, spikes: torch.Tensor, potentials: torch.Tensor, evaluation_delay: int
 ) -> torch.Tensor:
-    """Hwang et al. (2021): spikes after the evaluation_delay, divided by the steps since then."""
+    """Hwang et al. (2021): spikes after the delay, divided by the steps since then."""
     step = torch.arange(1, len(spikes) + 1, dtype=spikes.dtype)[:, None, None]
     counted = torch.where(step > evaluation_delay, spikes, torch.zeros_like(spikes))
     return counted.cumsum(0) / (step - evaluation_delay).clamp(min=1)

@@ -22,4 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for method in METHODS:
         added = methods.add_parser(method.NAME, help=method.HELP)
         method.add_arguments(added)
-        added.set_defaults(run=method.run, resumes=True)
+        added.set_defaults(tune=method.run, resumes=True)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Run the method."""
+    parsed.tune(parsed)

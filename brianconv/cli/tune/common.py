@@ -57,7 +57,6 @@ def state_path(out: Path) -> Path:
 
 def loaded(parsed: argparse.Namespace) -> tuple[SpikingNetwork, np.ndarray]:
     """Return the converted network, and the training images to tune with."""
-    parsed.steps = getattr(parsed, "steps", None)
     converted = load_converted(parsed)
     return converted.spiking, converted.trained.prepared(load_training_images(parsed, parsed.images)).images
 

@@ -10,6 +10,7 @@ from brianconv.cli.tune.common import add_search, checked, loaded, state_path, w
 
 NAME = "kernels"
 HELP = "tau and t_d of each layer, for ttfs coding (Park et al. 2020)"
+FLAGS = {"n_epochs": "--epochs", "batch_size": "--batch"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from brianconv.tuning.kernels.settings import Descent
 
     add_search(parser, "ttfs", n_images=1000)
-    add_fields(parser, Descent, {"n_epochs": "--epochs", "batch_size": "--batch"})
+    add_fields(parser, Descent, FLAGS)
+    parser.set_defaults(steps=None)
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -27,7 +29,7 @@ def run(parsed: argparse.Namespace) -> None:
 
     out, settings = checked(parsed)
     spiking, images = loaded(parsed)
-    start, descent = time.perf_counter(), from_fields(Descent, parsed, seed=Descent.seed)
+    start, descent = time.perf_counter(), from_fields(Descent, parsed, FLAGS)
     check_kernels(spiking, images, descent)
     n_batches = descent.n_epochs * (len(images) // descent.batch_size)
     print(f"{len(images)} images x {descent.n_epochs} epochs = {n_batches} batches", flush=True)

@@ -65,7 +65,7 @@ def run(parsed: argparse.Namespace) -> None:
 
     out, settings = checked(parsed)
     _check_overwriting(parsed.weights, out)
-    schedule = from_fields(Schedule, parsed)
+    schedule = from_fields(Schedule, parsed, FLAGS, seed=parsed.seed)
     prepared = _prepared(parsed, settings)
     training, test = prepared.training.head(parsed.images), prepared.test.head(parsed.test)
     network = TrainableNetwork(

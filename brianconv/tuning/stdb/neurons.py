@@ -76,10 +76,10 @@ class LeakySpikes(torch.autograd.Function):
         """
         precise = torch.float64 if drive.dtype == torch.float64 else torch.float32
         potentials, spikes = torch.empty_like(drive, dtype=precise), torch.empty_like(drive)
-        threshold, fraction = float(v_threshold), float(decay)
+        threshold, kept = float(v_threshold), float(decay)
         above = threshold * (1 + tolerance)
         for part in _parts(drive):
-            _fire(drive[:, part], potentials[:, part], spikes[:, part], (threshold, fraction, above), spike_limit)
+            _fire(drive[:, part], potentials[:, part], spikes[:, part], (threshold, kept, above), spike_limit)
         ctx.save_for_backward(potentials, v_threshold, decay)
         ctx.surrogate, ctx.above, ctx.drive_type = surrogate, above, drive.dtype
         ctx.spike_limit = len(drive) if surrogate.after_spike else spike_limit

@@ -5,13 +5,13 @@ Each changes the equations of a neuron model, where a reader sees it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from brian2 import Quantity, get_dimensions, second
 
+from brianconv.coding.equations import DIFFERENTIAL_EQUATION, equations_of, mentioned, rewritten
 from brianconv.coding.scheme import NeuronModel
 from brianconv.coding.times import (
     PER_ROOT_TIME,
@@ -25,8 +25,6 @@ from brianconv.coding.times import (
 )
 from brianconv.errors import ParameterError
 
-DERIVATIVE = re.compile(r"^([ \t]*)dv/dt\s*=\s*(.+?)\s*:\s*(\w+)[ \t]*$", re.MULTILINE)
-CONSTANT = re.compile(r"^([ \t]*)v\s*:\s*1[ \t]*$", re.MULTILINE)
 NOISE_EQUATIONS = """
 fluctuation = normal(noise_seed, image_index, step, i) : 1
 noise                         : 1 (shared, constant)
@@ -126,22 +124,23 @@ def with_membrane(model: NeuronModel, membrane: Membrane) -> NeuronModel:
         model = replace(model, refractory=repr(refractory) if is_time(refractory) else f"{refractory} * dt")
     if membrane.tau_m is None and not membrane.is_noisy:
         return model
-    if membrane.tau_m is not None and re.search(r"\bdecay\b", model.equations):
+    if membrane.tau_m is not None and "decay" in mentioned(model.equations):
         raise ParameterError(
             f"neurons of model {model.name!r} leak by themselves: set decay=exp(-1/tau_m) instead of tau_m"
         )
-    equations = CONSTANT.sub(r"\1dv/dt = 0 / dt : 1", model.equations)
-    if not DERIVATIVE.search(equations):
+    potential = equations_of(model.equations).get("v")
+    if potential is None or not potential.changes or "shared" in potential.flags:
         raise ParameterError(f"neurons of model {model.name!r} have no membrane (no dv/dt) that could leak or be noisy")
     leak = " - v / (tau_m * dt)" if membrane.tau_m is not None else ""
     noise = " + noise * fluctuation / dt" if membrane.is_noisy else ""
-    equations = DERIVATIVE.sub(rf"\1dv/dt = \2{leak}{noise} : \3", equations).replace("dv/dt = 0 / dt ", "dv/dt = ")
-    equations = re.sub(r"dv/dt = \+ ", "dv/dt = ", equations)
+    right = f"{potential.expression}{leak}{noise}".strip().removeprefix("+ ")
+    derivative = potential.written(kind=DIFFERENTIAL_EQUATION, expression=right)
+    equations = rewritten(model.equations, lambda equation: derivative if equation.name == "v" else None)
     parts = [equations.rstrip()]
     if membrane.tau_m is not None:
         parts.append("tau_m                         : 1 (shared, constant)")
     if membrane.is_noisy:
         parts.append(NOISE_EQUATIONS.strip())
-        if not re.search(r"^\s*step\s*:", equations, re.MULTILINE):
+        if "step" not in equations_of(equations):
             parts.append("step                          : integer (linked)")
     return replace(model, equations="\n".join(parts), method="exponential_euler" if leak else model.method)

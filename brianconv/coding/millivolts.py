@@ -6,18 +6,24 @@ stay the same.
 
 from __future__ import annotations
 
+import ast
 import math
 import numbers
-import re
 from dataclasses import dataclass, replace
 
+from brianconv.coding.equations import (
+    PARAMETER,
+    SUBEXPRESSION,
+    Code,
+    Edit,
+    Equation,
+    edited,
+    names_in,
+    rewritten,
+)
 from brianconv.coding.scheme import NeuronModel
 from brianconv.errors import ParameterError
 
-READ = re.compile(r"(?<![\w.])v(?![\w(])")
-COMPARISON = re.compile(r"^\s*v\s*(>=|<=|>|<|!=)\s*(.+?)\s*$")
-ASSIGNMENT = re.compile(r"^(\s*)v\s*([-+]?=)\s*(.+?)\s*$")
-EQUATION = re.compile(r"^(\s*)(dv/dt|v)(?:\s*=\s*(.+?))?\s*:\s*1\s*$")
 LEAK = " - v / (tau_m * dt)"
 UNIT_EQUATIONS = """
 v_rest                        : volt (shared, constant)
@@ -62,52 +68,68 @@ def in_volts(model: NeuronModel) -> NeuronModel:
     """Return a neuron model whose potential is in volts."""
     return replace(
         model,
-        equations="\n".join([*(_equation(line) for line in model.equations.splitlines()), UNIT_EQUATIONS.strip()]),
-        threshold=_condition(model.threshold),
+        equations="\n".join([*rewritten(model.equations, _equation).splitlines(), UNIT_EQUATIONS.strip()]),
+        threshold=statements_in_volts(model.threshold),
         reset=statements_in_volts(model.reset),
         on_image=statements_in_volts(model.on_image),
     )
 
 
-def statements_in_volts(code: str) -> str:
-    """Return statements that read or set v, with v in volts."""
-    return "\n".join(_statement(line) for line in code.splitlines())
+def statements_in_volts(text: str) -> str:
+    """Return statements, or an expression, that set or read v, with v in volts.
+
+    What v is set to or compared with is converted; elsewhere, v stands for its normalised value.
+    """
+    code = Code(text)
+    potentials = {id(node): node for node in code.variables() if node.id == "v"}
+    edits: list[Edit] = []
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Assign) and id(node.targets[0]) in potentials:
+            del potentials[id(node.targets[0])]
+            edits += _surrounded(code, node.value, "v_rest + v_swing * (", ")")
+        elif isinstance(node, ast.AugAssign) and id(node.target) in potentials:
+            del potentials[id(node.target)]
+            if isinstance(node.op, (ast.Add, ast.Sub)):
+                edits += _surrounded(code, node.value, "v_swing * (", ")")
+            else:
+                start, target_end = code.span(node.target)
+                equals, end = text.index("=", target_end), code.span(node)[1]
+                operator = text[target_end:equals].strip()
+                operand = equals + 1 + len(text[equals + 1 :]) - len(text[equals + 1 :].lstrip())
+                edits.append((start, operand, f"v = v_rest + v_swing * (((v - v_rest) / v_swing) {operator} ("))
+                edits.append((end, end, "))"))
+        elif isinstance(node, ast.Compare) and id(node.left) in potentials and len(node.ops) == 1:
+            del potentials[id(node.left)]
+            edits += _surrounded(code, node.comparators[0], "v_rest + v_swing * (", ")")
+    tight = code.binding()
+    for key, name in potentials.items():
+        edits.append((*code.span(name), "((v - v_rest) / v_swing)" if key in tight else "(v - v_rest) / v_swing"))
+    return edited(text, edits)
 
 
-def _equation(line: str) -> str:
-    found = EQUATION.match(line)
-    if not found:
-        return _plain(line)
-    indent, left, right = found.groups()
-    if right is None:
-        return f"{indent}v : volt"
-    if left == "v":
-        return f"{indent}v = v_rest + v_swing * ({_plain(right)}) : volt"
-    charge = right.replace(LEAK, "")
-    leak = " - (v - v_rest) / (tau_m * dt)" if LEAK in right else ""
-    return f"{indent}dv/dt = v_swing * ({_plain(charge)}){leak} : volt"
+def _equation(equation: Equation) -> str | None:
+    if equation.name != "v":
+        return _with_normalized(equation)
+    if equation.kind == PARAMETER:
+        return equation.written(unit="volt")
+    if equation.kind == SUBEXPRESSION:
+        normalized = statements_in_volts(equation.expression)
+        return equation.written(expression=f"v_rest + v_swing * ({normalized})", unit="volt")
+    charge = statements_in_volts(equation.expression.replace(LEAK, ""))
+    leak = " - (v - v_rest) / (tau_m * dt)" if LEAK in equation.expression else ""
+    return equation.written(expression=f"v_swing * ({charge}){leak}", unit="volt")
 
 
-def _statement(line: str) -> str:
-    found = ASSIGNMENT.match(line)
-    if not found:
-        return _plain(line)
-    indent, operator, right = found.groups()
-    if operator == "=":
-        return f"{indent}v = v_rest + v_swing * ({_plain(right)})"
-    return f"{indent}v {operator} v_swing * ({_plain(right)})"
+def _with_normalized(equation: Equation) -> str | None:
+    """Return an equation that reads the potential as it is written, but for the potential; None for another."""
+    if "v" not in names_in(equation.expression):
+        return None
+    normalized = statements_in_volts(equation.expression)
+    if equation.expression in equation.source:
+        return equation.source.replace(equation.expression, normalized, 1)
+    return equation.written(expression=normalized)
 
 
-def _condition(condition: str) -> str:
-    parts = re.split(r"(\s+and\s+|\s+or\s+|[()](?=\s*v\s*[<>!]))", condition)
-    return "".join(_compared(part) for part in parts)
-
-
-def _compared(part: str) -> str:
-    found = COMPARISON.match(part)
-    return f"v {found[1]} v_rest + v_swing * ({found[2]})" if found else _plain(part)
-
-
-def _plain(code: str) -> str:
-    """Replace the potential in an expression by its normalised value."""
-    return READ.sub("(v - v_rest) / v_swing", code)
+def _surrounded(code: Code, node: ast.expr, before: str, after: str) -> list[Edit]:
+    start, end = code.span(node)
+    return [(start, start, before), (end, end, after)]

@@ -15,13 +15,13 @@ All equations are Brian2 syntax. Besides their own variables they can use
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from brianconv.coding.equations import mentioned, names_in, renamed
 from brianconv.errors import ParameterError
 from brianconv.values import check_choice
 
@@ -186,7 +186,7 @@ class Readout:
     @property
     def can_be_delayed(self) -> bool:
         """Whether its statements take note of ``evaluation_delay``."""
-        return bool(re.search(r"\bevaluation_delay\b", f"{self.equations} {self.on_spike} {self.evaluate}"))
+        return "evaluation_delay" in mentioned(self.equations) | names_in(self.on_spike, self.evaluate)
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ class Coding:
 
 def suffixed(expression: str, suffix: str) -> str:
     """Return an expression whose variables have a suffix; function names have none."""
-    return re.sub(r"\b[A-Za-z_]\w*\b(?!\s*\()", lambda found: found[0] + suffix, expression)
+    return renamed(expression, lambda name: name + suffix)
 
 
 def tolerance(dtype: str) -> float:

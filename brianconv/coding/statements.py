@@ -6,12 +6,11 @@ prints it, and simulation/ runs it.
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
 
-from brianconv.coding.equations import assigned, state_variables
+from brianconv.coding.equations import Code, assigned, equations_of, state_variables
 from brianconv.coding.millivolts import statements_in_volts
 from brianconv.coding.scheme import InputEncoding, NeuronModel, Readout
 from brianconv.errors import ParameterError
@@ -25,7 +24,6 @@ skip                          : integer (shared, constant)
 INPUT_EQUATIONS = """
 pixel                         : 1
 """
-START = re.compile(r"^\s*v\s*=\s*(.+?)\s*$", re.MULTILINE)
 
 
 def as_input(model: NeuronModel, encoding: InputEncoding) -> NeuronModel:
@@ -71,8 +69,9 @@ def on_pre(model: NeuronModel, delay: int) -> str:
 
 def skip_statement(model: NeuronModel, in_volts: bool) -> str:
     """Return the statement that keeps output neurons at their initial potential while their input is skipped."""
-    start = START.search(model.on_image)
-    value = start[1] if start else "0"
+    code = Code(model.on_image)
+    starts = [code.written(node.value) for name, node in code.assignments() if name == "v"]
+    value = starts[-1] if starts else "0"
     if in_volts:
         value = statements_in_volts(f"v = {value}").partition("=")[2].strip()
     value = value if value.isidentifier() else f"({value})"
@@ -89,8 +88,8 @@ def states(model: NeuronModel, population: str) -> list[str]:
     """
     try:
         return state_variables(model.equations)
-    except Exception as error:  # Brian2 raises several kinds for what it does not understand
-        raise ParameterError(f"Brian2 refuses the equations (population {population!r}): {error}") from error
+    except ParameterError as error:
+        raise ParameterError(f"{error} (population {population!r})") from error
 
 
 def restored(changed: NeuronModel, complete: NeuronModel, of_coding: NeuronModel, population: str) -> list[str]:
@@ -134,8 +133,8 @@ def check_own_values(changed: NeuronModel, complete: NeuronModel, population: st
 
 
 def has_variable(model: NeuronModel, name: str) -> bool:
-    """Return whether the equations of a model define a variable."""
-    return bool(re.search(rf"^\s*(?:{name}|d{name}/dt)\s*[:=]", model.equations, re.MULTILINE))
+    """Return whether the equations of a model define a variable; raise ParameterError if Brian2 refuses them."""
+    return name in equations_of(model.equations)
 
 
 def _extended(model: NeuronModel, equations: str, on_spike: str, on_image: str) -> NeuronModel:

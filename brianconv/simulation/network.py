@@ -6,7 +6,6 @@ every layer has its own slots in `Network.schedule`.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -29,6 +28,7 @@ from brian2.core.base import BrianObject, BrianObjectException
 from brian2.equations.equations import EquationError
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, have_same_dimensions
 
+from brianconv.coding.equations import renamed
 from brianconv.coding.scheme import NeuronModel, tolerance
 from brianconv.connectivity.base import channels_last
 from brianconv.connectivity.connection import Connection
@@ -290,7 +290,7 @@ def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: b
     label = _unused(f"{source.name}_to_{target.name}", brian.connections)
     pooling = spiking.graph.layer(name).is_pooling
     if pooling:
-        on_pre = re.sub(r"\bw\b", "1", on_pre)
+        on_pre = renamed(on_pre, lambda name: "1" if name == "w" else name)
     synapses: StructuredSynapses | Synapses
     if explicit and pooling:
         synapses = connect_gate(connection, source, target, on_pre, worth(on_pre), delay, slot, label)

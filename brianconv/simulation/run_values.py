@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
+from brianconv.coding.equations import mentioned
 from brianconv.images import check_images
 from brianconv.simulation.run_settings import RunSettings
 from brianconv.spiking import SpikingNetwork
@@ -33,9 +32,8 @@ def parameter_values(spiking: SpikingNetwork, settings: RunSettings, n_images: i
         f"{spiking.output}.evaluation_delay": int(settings.evaluation_delay),
         f"{spiking.output}.skip": int(settings.skip),
     }
-    equations = {name: spiking.model(name).equations for name in spiking.populations}
+    variables = {name: mentioned(spiking.model(name).equations) for name in spiking.populations}
     for parameter, by_population in spiking.shared_values.items():
-        mentioned = re.compile(rf"\b{parameter}\b")
-        used = {n: float(value) for n, value in by_population.items() if mentioned.search(equations[n])}
+        used = {n: float(value) for n, value in by_population.items() if parameter in variables[n]}
         values |= {f"{name}.{parameter}": value for name, value in used.items()}
     return values

@@ -6,7 +6,6 @@ with Brian2's targets C++ standalone, Cython and numpy.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from brian2.groups.group import CodeRunner, Group
 from brian2.groups.subgroup import Subgroup
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions, get_unit, have_same_dimensions
 
+from brianconv.coding.equations import assigned
 from brianconv.connectivity import CLASSES
 from brianconv.connectivity.base import Connectivity
 from brianconv.connectivity.max_pooling import MaxPooling
@@ -28,7 +28,6 @@ from brianconv.errors import ParameterError, ShapeError
 from brianconv.simulation.synapses.targets import CODE_OBJECTS, EVENT_INDICES
 
 MOST_TOGETHER = 4  # spikes added in one pass over their common targets
-WRITES_WEIGHT = re.compile(r"(?:^|[;\n])\s*w\s*[-+*/%]{0,2}=(?!=)")
 
 
 class KernelView(VariableView):
@@ -119,7 +118,7 @@ class StructuredSynapses(Group, CodeRunner):
         self.connectivity = _checked_connectivity(connectivity)
         self.weight_unit = _checked_unit(weight_unit)
         _check_source(source)
-        if WRITES_WEIGHT.search(on_pre):
+        if "w" in assigned(on_pre, changed=True):
             raise ParameterError(
                 f"on_pre {on_pre!r} changes w, which many synapses share: use brian2.Synapses for plasticity"
             )

@@ -76,7 +76,9 @@ def part_of_cache(name: str) -> Path:
     return part
 
 
-def fetch_program(key: str, working: Path, compile_program: Callable[[], Path]) -> Path:
+def fetch_program(
+    key: str, working: Path, compile_program: Callable[[], Path], *, part: str = "programs", name: str = "main"
+) -> Path:
     """Return a program from the cache, as a file in a working folder; compile it if it is not there or is damaged.
 
     Parameters
@@ -86,26 +88,28 @@ def fetch_program(key: str, working: Path, compile_program: Callable[[], Path]) 
     working : Path
         A folder on the same file system.
     compile_program : callable
-        Makes the program in the working folder and returns its path.
+        Makes the program, on the same file system, and returns its path.
+    part, name : str
+        Part of the cache that it is in, and its name there: libraries are kept like programs.
     """
-    folder = part_of_cache("programs") / key
+    folder = part_of_cache(part) / key
     with reported(folder, REMEDY), FileLock(f"{folder}.lock"):
-        if not _is_sound(folder, key):
-            _keep(compile_program(), folder, key, working)
-        program = working / "main"
+        if not _is_sound(folder, key, name):
+            _keep(compile_program(), folder, key, name, working)
+        program = working / name
         try:
-            os.link(folder / "main", program)  # stays when the cache is cleared
+            os.link(folder / name, program)  # stays when the cache is cleared
         except OSError:  # a file system without links
-            shutil.copy2(folder / "main", program)
+            shutil.copy2(folder / name, program)
         return program
 
 
-def _keep(program: Path, folder: Path, key: str, working: Path) -> None:
+def _keep(program: Path, folder: Path, key: str, name: str, working: Path) -> None:
     complete = working / "complete"
     complete.mkdir(mode=0o700)
-    program.rename(complete / "main")
-    (complete / "main").chmod(0o700)
-    manifest = {"key": key, "sha256": _hash(complete / "main")}
+    program.rename(complete / name)
+    (complete / name).chmod(0o700)
+    manifest = {"key": key, "sha256": _hash(complete / name)}
     (complete / MANIFEST).write_text(json.dumps(manifest))
     (complete / MANIFEST).chmod(0o600)
     if os.path.lexists(folder):
@@ -113,9 +117,9 @@ def _keep(program: Path, folder: Path, key: str, working: Path) -> None:
     complete.rename(folder)
 
 
-def _is_sound(folder: Path, key: str) -> bool:
+def _is_sound(folder: Path, key: str, name: str) -> bool:
     """Return whether a folder holds the program of this key, as this user has compiled it."""
-    main, manifest = folder / "main", folder / MANIFEST
+    main, manifest = folder / name, folder / MANIFEST
     try:
         if not (_is_own(folder, stat.S_ISDIR) and all(_is_own(path, stat.S_ISREG) for path in (main, manifest))):
             return False

@@ -78,20 +78,22 @@ class Compiler:
     identity: str
 
 
-def find_compiler(folder: Path) -> Compiler:
+def find_compiler(folder: Path, with_make: bool = True) -> Compiler:
     """Return the compiler that $CXX names, or g++.
 
     Parameters
     ----------
     folder : Path
         For temporary files.
+    with_make : bool
+        Whether make is needed, for programs of standalone mode; code of run-time mode does without.
 
     Raises
     ------
     CompilerError
         If it or make is not found, or does not answer.
     """
-    command = _command()
+    command = _command(with_make)
     environment = _environment(command)
     version = _answer([*command, "--version"], folder, environment)
     # Brian2 tries flags out and would wait for ever for a compiler that hangs
@@ -102,17 +104,22 @@ def find_compiler(folder: Path) -> Compiler:
     return Compiler(tuple(command), environment, "\n".join(parts))
 
 
-def _command() -> list[str]:
+def _command(with_make: bool) -> list[str]:
     chosen = os.environ.get("CXX", "")
     try:
         words = shlex.split(chosen) or ["g++"]
     except ValueError as error:
         raise CompilerError(f"CXX is {chosen!r}, which cannot be read ({error}); name a C++ compiler") from error
-    for command, package in ((words[0], "g++"), ("make", "make")):
+    mode, otherwise = (
+        ("C++ standalone mode", "use mode='runtime'")
+        if with_make
+        else ("Brian2's Cython target", "set brian2.prefs.codegen.target = 'numpy'")
+    )
+    for command, package in ((words[0], "g++"), ("make", "make"))[: 2 if with_make else 1]:
         if shutil.which(command) is None:
             raise CompilerError(
-                f"{command} was not found, which C++ standalone mode needs: install it "
-                f"(Debian: apt-get install {package}), or use mode='runtime'"
+                f"{command} was not found, which {mode} needs: install it (Debian: apt-get install {package}), or "
+                f"{otherwise}"
             )
     return [str(Path(shutil.which(words[0]) or words[0]).absolute()), *words[1:]]
 

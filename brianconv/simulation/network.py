@@ -37,6 +37,7 @@ from brianconv.errors import ParameterError
 from brianconv.graph import INPUT, LayerGraph
 from brianconv.positions import Position, checked_positions, torch_index
 from brianconv.simulation.compat import mark_as_used
+from brianconv.simulation.cython_modules import code_object_class
 from brianconv.simulation.memory import check_synapse_memory
 from brianconv.simulation.random_functions import RANDOM_FUNCTIONS
 from brianconv.simulation.readout.on_image import OnImage
@@ -240,6 +241,7 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
         namespace={"tolerance": tolerance(brian.dtype), **RANDOM_FUNCTIONS, **model.namespace},
         dtype=getattr(np, brian.dtype),
         clock=brian.schedule.clock,
+        codeobj_class=code_object_class(),
         name=name,
     )
     for counter in ("step", "image_index"):
@@ -331,14 +333,16 @@ def _add_output_operations(brian: BrianNetwork) -> None:
 
 def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Mapping[str, np.ndarray]) -> None:
     for name in record_spikes:
-        brian.spike_monitors[name] = SpikeMonitor(brian.populations[name], name=f"{name}__spikes")
+        brian.spike_monitors[name] = SpikeMonitor(
+            brian.populations[name], codeobj_class=code_object_class(), name=f"{name}__spikes"
+        )
     for name, chosen in neurons.items():
         order = channels_last(brian.spiking.graph.shapes[name])
         place = np.argsort(order)[chosen]
         slot = _slot("thresholds", brian.spiking.populations.index(name))
         brian.potential_monitors[name] = StateMonitor(
             brian.populations[name], "v", record=place, when=slot, order=1, clock=brian.schedule.clock,
-            name=f"{name}__potentials",
+            codeobj_class=code_object_class(), name=f"{name}__potentials",
         )  # fmt: skip
     brian.score_monitor = StateMonitor(
         brian.output,
@@ -347,6 +351,7 @@ def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Ma
         when="end",
         order=1,
         clock=brian.schedule.clock,
+        codeobj_class=code_object_class(),
         name="brianconv__output_scores",
     )
     brian.add(brian.score_monitor, *brian.spike_monitors.values(), *brian.potential_monitors.values())

@@ -7,6 +7,8 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.groups.group import CodeRunner
 
+from brianconv.simulation.cython_modules import code_object_class
+
 COUNTERS = ("step", "image", "n_steps", "n_images", "early_decision", "first")
 
 
@@ -39,7 +41,7 @@ class OnImage(CodeRunner):
             when="start",
             name=f"{group.name}__on_image",
             template_kwds={"counter": counter_arrays(schedule)} if standalone else None,
-            codeobj_class=ReadoutCodeObject if standalone else None,
+            codeobj_class=ReadoutCodeObject if standalone else code_object_class(),
         )
         self.step = schedule.variables["step"]
 

@@ -25,7 +25,7 @@ from brianconv.connectivity.base import Connectivity
 from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.connectivity.shared_kernel import OneToOneKernel, Runs, SharedKernel, share_weights
 from brianconv.errors import ParameterError, ShapeError
-from brianconv.simulation.synapses.targets import CODE_OBJECTS, EVENT_INDICES
+from brianconv.simulation.synapses.targets import CODE_OBJECTS, EVENT_INDICES, active_target
 
 MOST_TOGETHER = 4  # spikes added in one pass over their common targets
 
@@ -372,7 +372,7 @@ class StructuredSynapses(Group, CodeRunner):
         super().before_run(run_namespace)
 
     def create_code_objects(self, run_namespace: dict[str, Any]) -> None:
-        chosen = get_device().code_object_class(None)
+        chosen = active_target()
         if chosen not in CODE_OBJECTS:
             raise ParameterError(
                 f"structured synapses have no code for {chosen.__name__}; they have for "

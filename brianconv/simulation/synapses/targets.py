@@ -13,6 +13,7 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.utils.stringtools import word_substitute
 
 from brianconv.simulation.compat import pathways
+from brianconv.simulation.cython_modules import ModuleCodeObject, code_object_class
 from brianconv.simulation.template_helpers import array_pointers
 
 PACKAGE = "brianconv.simulation.synapses"
@@ -25,7 +26,7 @@ class StructuredCPPStandaloneCodeObject(CPPStandaloneCodeObject):
     templater = CPPStandaloneCodeObject.templater.derive(PACKAGE, env_globals={"array_pointers": array_pointers})
 
 
-class StructuredCythonCodeObject(CythonCodeObject):
+class StructuredCythonCodeObject(ModuleCodeObject):
     """Cython code object that knows the templates of structured synapses."""
 
     templater = CythonCodeObject.templater.derive(PACKAGE)
@@ -59,7 +60,7 @@ class StructuredNumpyCodeObject(NumpyCodeObject):
     generator_class = StructuredNumpyCodeGenerator
 
 
-class PlainCythonCodeObject(CythonCodeObject):
+class PlainCythonCodeObject(ModuleCodeObject):
     """Cython code object of plain synapses whose statements may name any variable.
 
     Brian2 2.10 and later count the arriving spikes in a variable ``i``. A statement that reads the index ``i`` of the
@@ -69,12 +70,17 @@ class PlainCythonCodeObject(CythonCodeObject):
     templater = CythonCodeObject.templater.derive(PACKAGE)
 
 
+def active_target() -> type:
+    """Return the class of Brian2's code objects for the target that is active now."""
+    return CythonCodeObject if code_object_class() else get_device().code_object_class(None)
+
+
 def protect_events(synapses: Synapses) -> None:
     """Let every spike run the statements of plain synapses once, whatever variables they name.
 
     The target is the one that is active now, even if the user sets another one before the network runs.
     """
-    chosen = get_device().code_object_class(None)
+    chosen = active_target()
     for pathway in pathways(synapses):
         pathway.codeobj_class = PlainCythonCodeObject if chosen is CythonCodeObject else chosen
 

@@ -1,0 +1,372 @@
+"""Cython code of run-time mode, compiled together: one module a processor core instead of one a code object.
+
+Most of the time that Brian2 takes to compile a code object goes into what all have in common. Here, code objects wait
+until the first of them runs. Functions that differ only in the names of groups are one. All that are not in the cache
+are then compiled in as few modules as there are cores, side by side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import brian2
+import brian2.synapses
+import numpy as np
+from brian2 import get_device, prefs
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
+from brian2.core.variables import ArrayVariable, DynamicArrayVariable
+from brian2.devices.device import RuntimeDevice
+from tqdm.auto import tqdm
+
+from brianconv.errors import CompilerError
+from brianconv.files import WorkingFolder, reported, write_atomically
+from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
+from brianconv.simulation.compiler import BUILD_LIMIT_S, FULL_DISK, Compiler, compiler_flags, find_compiler
+from brianconv.simulation.processes import call
+
+MAIN = "def main(_namespace):"
+COMMON_END = "# support code"
+NOTHING = "EMPTY_CODE_BLOCK"
+KEY = re.compile(r"[0-9a-f]{32}")
+FLAGS = ("-shared", "-fPIC", "-fwrapv", "-DNDEBUG")
+
+
+@dataclass(frozen=True)
+class Function:
+    """One block of a code object, with names that do not depend on those of its groups.
+
+    Attributes
+    ----------
+    head : str
+        Imports and declarations that all functions share.
+    support : tuple of str
+        Definitions at the top level that it needs, such as those of random numbers.
+    body : str
+        What follows ``def main(_namespace):``.
+    """
+
+    head: str
+    support: tuple[str, ...]
+    body: str
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + sum(map(len, self.support))
+
+
+class Waiting:
+    """A block that is compiled when it is needed; called like the module that Brian2 would have made of it."""
+
+    def __init__(self, function: Function, name: str) -> None:
+        self.function = function
+        self.name = name
+        self.main: Callable[[Mapping[str, Any]], Any] | None = None
+        WAITING.add(self)
+
+    def resolve(self) -> Waiting:
+        """Compile this block, and all others that wait."""
+        if self.main is None:
+            compile_waiting()
+        return self
+
+
+WAITING: weakref.WeakSet[Waiting] = weakref.WeakSet()
+
+
+class ModuleCodeObject(CythonCodeObject):
+    """Cython code object that is compiled together with others."""
+
+    namespace: dict[str, Any]
+    nonconstant_values: list[tuple[str, Callable[[], Any]]]
+
+    def compile(self) -> None:
+        super().compile()
+        if self._is_plain:
+            names = self._array_names
+            self.namespace = {names.get(name, name): value for name, value in self.namespace.items()}
+            self.nonconstant_values = [(names.get(name, name), value) for name, value in self.nonconstant_values]
+
+    def compile_block(self, block: str) -> Any:
+        code = getattr(self.code, block, "").strip()
+        if not code or NOTHING in code:
+            return None
+        if not self._is_plain:
+            return super().compile_block(block)
+        return Waiting(split(renamed_arrays(code, self._array_names)), f"{self.name} ({self.owner.name})")
+
+    def run_block(self, block: str) -> Any:
+        compiled = self.compiled_code[block]
+        if isinstance(compiled, Waiting):
+            compiled.resolve()
+        return super().run_block(block)
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether it needs nothing beside Brian2's own headers and what the user's preferences name."""
+        return (
+            not self.sources
+            and self.libraries == list(prefs["codegen.cpp.libraries"])
+            and self.library_dirs == list(prefs["codegen.cpp.library_dirs"])
+            and self.runtime_library_dirs == list(prefs["codegen.cpp.runtime_library_dirs"])
+            and all(code.count(MAIN) == 1 for code in self._blocks)
+        )
+
+    @property
+    def _blocks(self) -> list[str]:
+        blocks = [getattr(self.code, block, "").strip() for block in ("before_run", "run", "after_run")]
+        return [code for code in blocks if code and NOTHING not in code]
+
+    @cached_property
+    def _array_names(self) -> dict[str, str]:
+        """A name that does not depend on the group for each array; groups are numbered as they appear in the code."""
+        code = "\n".join(self._blocks)
+        found = {}
+        for variable in self.variables.values():
+            if isinstance(variable, ArrayVariable):
+                owner = getattr(variable.owner, "name", "temporary")
+                for access in (True, False) if isinstance(variable, DynamicArrayVariable) else (True,):
+                    name = self.device.get_array_name(variable, access)
+                    if (place := code.find(name)) >= 0:
+                        found[name] = (place, owner)
+        owners = list(dict.fromkeys(owner for _, owner in sorted(found.values())))
+        return {
+            name: name.replace(f"array_{owner}_", f"array_{owners.index(owner)}_", 1)
+            for name, (_, owner) in found.items()
+        }
+
+
+def code_object_class() -> type[CythonCodeObject] | None:
+    """Return the class of code objects that run in Cython; None if Brian2 is told to use, or has only, another one."""
+    if not isinstance(get_device(), RuntimeDevice):
+        return None
+    target = prefs["codegen.target"]
+    if target == "auto":
+        words = os.environ.get("CXX", "").split() or ["g++"]
+        target = "cython" if shutil.which(words[0]) and importlib.util.find_spec("Cython") else None
+    return ModuleCodeObject if target in ("cython", CythonCodeObject) else None
+
+
+def split(code: str) -> Function:
+    """Take the source of a module apart."""
+    before, _, body = code.partition(MAIN)
+    head, _, support = before.partition(COMMON_END)
+    return Function(head.strip(), tuple(_definitions(support)), body.rstrip())
+
+
+def renamed_arrays(code: str, names: Mapping[str, str]) -> str:
+    """Return code with other names of arrays, and of the variables that Brian2 derives from them."""
+    if not names:
+        return code
+    alternatives = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    return re.sub(rf"(?:\b|(?<=_buf_)|(?<=_num))(?:{alternatives})\b", lambda found: names[found[0]], code)
+
+
+def _definitions(support: str) -> list[str]:
+    """Split top-level code into its statements; comments between them are dropped."""
+    blocks: list[list[str]] = []
+    decorated = False
+    for line in support.splitlines():
+        starts = line[:1] not in ("", " ", "\t", "#", ")")
+        if starts and not decorated:
+            blocks.append([])
+        decorated = line.startswith("@") or (decorated and not starts)
+        if blocks and line.strip() and not line.startswith("#"):
+            blocks[-1].append(line)
+    return ["\n".join(block) for block in blocks]
+
+
+def compile_waiting() -> None:
+    """Compile all blocks that wait, or take them from the cache.
+
+    Raises
+    ------
+    CompilerError
+        If there is no compiler, or if one of the blocks does not compile.
+    OutputError
+        If the cache cannot be written, or other users can.
+    """
+    waiting = [block for block in WAITING if block.main is None]
+    functions = list({block.function: block.name for block in waiting}.items())
+    with WorkingFolder(part_of_cache("runs")) as folder:
+        compiler = _compiler(folder)
+        keys = {function: _key(function, compiler) for function, _ in functions}
+        missing = [(function, name) for function, name in functions if not _load(keys[function], folder)]
+        if missing:
+            _compile([function for function, _ in missing], keys, dict(missing), compiler, folder)
+    for block in waiting:
+        block.main = LOADED[keys[block.function]]
+        WAITING.discard(block)
+
+
+LOADED: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
+
+
+@lru_cache(maxsize=1)
+def _compiler_for(command: str, folder: Path) -> Compiler:
+    return find_compiler(folder, with_make=False)
+
+
+def _compiler(folder: Path) -> Compiler:
+    return _compiler_for(f"{os.environ.get('CXX')} {os.environ.get('CXXFLAGS')} {os.environ.get('PATH')}", folder)
+
+
+def _key(function: Function, compiler: Compiler) -> str:
+    import Cython
+
+    versions = (sys.version, Cython.__version__, np.__version__, brian2.__version__, compiler_flags(), *FLAGS)
+    parts = (function.head, *function.support, function.body, *map(str, versions), *_preferences(), compiler.identity)
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]
+
+
+def _preferences() -> list[str]:
+    """Return the arguments that the user's preferences add to a call of the compiler."""
+    macros = [
+        f"-D{name}" if value is None else f"-D{name}={value}" for name, value in prefs["codegen.cpp.define_macros"]
+    ]
+    folders = [*prefs["codegen.cpp.include_dirs"], np.get_include(), sysconfig.get_path("include")]
+    folders.append(str(Path(brian2.synapses.__file__).parent))
+    found = [f"-L{folder}" for folder in prefs["codegen.cpp.library_dirs"]]
+    found += [f"-Wl,-rpath,{folder}" for folder in prefs["codegen.cpp.runtime_library_dirs"]]
+    linked = [f"-l{library}" for library in prefs["codegen.cpp.libraries"]]
+    return [*macros, *(f"-I{folder}" for folder in folders), *found, *linked, *prefs["codegen.cpp.extra_link_args"]]
+
+
+def _load(key: str, folder: Path) -> bool:
+    """Take a function from the cache, if it is there."""
+    if key in LOADED:
+        return True
+    index = part_of_cache("functions") / key
+    try:
+        with index.open() as file:
+            module = file.read(64)
+    except (OSError, ValueError):
+        return False
+    if not KEY.fullmatch(module) or not (part_of_cache("modules") / module).is_dir():
+        return False
+
+    def missing() -> Path:
+        raise FileNotFoundError(module)
+
+    try:
+        _import(module, missing, folder)
+    except OSError:
+        return False
+    return key in LOADED
+
+
+def _import(module: str, build: Callable[[], Path], folder: Path) -> None:
+    """Import a module from the cache, where it is built if it is missing or damaged."""
+    name = f"brianconv_{module}"
+    with WorkingFolder(part_of_cache("runs")) as own:
+        library = fetch_program(module, own, build, part="modules", name=f"{name}.so")
+        spec = importlib.util.spec_from_file_location(name, library)
+        assert spec is not None and spec.loader is not None
+        imported = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(imported)
+    for function in dir(imported):
+        if function.startswith("main_"):
+            LOADED[function.removeprefix("main_")] = getattr(imported, function)
+
+
+def _compile(
+    functions: Sequence[Function], keys: Mapping[Function, str], names: Mapping[Function, str], compiler: Compiler,
+    folder: Path,
+) -> None:  # fmt: skip
+    """Compile functions in as few modules as there are cores; one by one, where a module does not compile."""
+    with tqdm(total=len(functions), desc="compiling", unit="object", leave=False, delay=2, disable=None) as bar:
+        failed = []
+        for group, error in _built(_shared_out(functions, _cores()), keys, compiler):
+            bar.update(len(group))
+            if error is not None:
+                failed += [(function, error) for function in group]
+        if not failed:
+            return
+        bar.reset(len(failed))
+        for group, error in _built([[function] for function, _ in failed], keys, compiler):
+            bar.update()
+            if error is not None:
+                raise type(error)(f"{names[group[0]]}: {error}") from error
+
+
+def _built(
+    groups: Iterable[Sequence[Function]], keys: Mapping[Function, str], compiler: Compiler
+) -> Iterable[tuple[Sequence[Function], Exception | None]]:
+    """Build groups of functions side by side; yield each with what went wrong, if anything did."""
+    with ThreadPoolExecutor(_cores()) as pool:
+        futures = {pool.submit(_build, group, keys, compiler): group for group in groups}
+        for future in as_completed(futures):
+            error = future.exception()
+            if error is not None and not isinstance(error, CompilerError):
+                raise error
+            yield futures[future], error
+
+
+def _build(functions: Sequence[Function], keys: Mapping[Function, str], compiler: Compiler) -> None:
+    members = sorted(keys[function] for function in functions)
+    module = hashlib.sha256("\0".join(members).encode()).hexdigest()[:32]
+    with WorkingFolder(part_of_cache("runs")) as folder:
+        _import(module, lambda: _library(module, functions, keys, compiler, folder), folder)
+    for key in members:
+        write_atomically(part_of_cache("functions") / key, lambda file: file.write(module.encode()))
+
+
+def _library(
+    module: str, functions: Sequence[Function], keys: Mapping[Function, str], compiler: Compiler, folder: Path
+) -> Path:
+    """Compile a module in a folder, and return its library."""
+    name = f"brianconv_{module}"
+    support = dict.fromkeys(definition for function in functions for definition in function.support)
+    mains = [f"def main_{keys[function]}(_namespace):{function.body}\n" for function in functions]
+    source = "\n\n".join([functions[0].head, *support, *mains])
+    with reported(folder, REMEDY):
+        (folder / f"{name}.pyx").write_text(source)
+    # in the environment of this process, so that Cython is found; -P: not in the folder of the source
+    python = [sys.executable, "-P", "-m", "cython", "-3", "--cplus", f"{name}.pyx"]
+    _call(python, folder, dict(os.environ))
+    flags = [*compiler_flags().split(), *FLAGS, *_preferences()]
+    _call([*compiler.command, *flags, f"{name}.cpp", "-o", f"{name}.so"], folder, compiler.environment)
+    return folder / f"{name}.so"
+
+
+def _call(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    try:
+        status, output = call(command, folder, environment, BUILD_LIMIT_S)
+    except subprocess.TimeoutExpired as error:
+        raise CompilerError(f"{command[0]} did not compile the generated code within {BUILD_LIMIT_S:g} s") from error
+    if status:
+        tail = "\n".join(output.strip().splitlines()[-20:])
+        remedy = f"; free some space in {folder.parent} or set BRIANCONV_CACHE" if _is_full(output) else ""
+        raise CompilerError(f"the generated Cython code did not compile{remedy}:\n{tail}")
+
+
+def _is_full(output: str) -> bool:
+    return any(reason in output for reason in FULL_DISK)
+
+
+def _shared_out(functions: Sequence[Function], n_groups: int) -> list[list[Function]]:
+    """Share functions out, so that groups of those with the same head are about equally long."""
+    groups: list[list[Function]] = []
+    for head in dict.fromkeys(function.head for function in functions):
+        parts: list[list[Function]] = [[] for _ in range(n_groups)]
+        for function in sorted((f for f in functions if f.head == head), key=lambda f: f.size, reverse=True):
+            min(parts, key=lambda part: sum(f.size for f in part)).append(function)
+        groups += [part for part in parts if part]
+    return groups
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fuzz import planted
+from tests.fuzz import planted
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import torch
 from brian2 import ms, mV
-from conftest import SMALL_SHAPE, convert_flat, dyadic_, dyadic_images, small_cnn
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-from toy_code import CODING as TOY
 
 import brianconv
 from brianconv import CODINGS, TTFS, Burst, Coding, DataError, Membrane, ParameterError, Percentile, convert, simulate
@@ -20,6 +18,8 @@ from brianconv.cli.options import CODING_NAMES
 from brianconv.coding import find_coding
 from brianconv.errors import UnknownLayerError
 from brianconv.images import image_array
+from tests.helpers.networks import SMALL_SHAPE, convert_flat, dyadic_, dyadic_images, small_cnn
+from tests.helpers.toy_code import CODING as TOY
 
 IMAGES = dyadic_images(4, SMALL_SHAPE)
 

@@ -1,10 +1,10 @@
 """Objects that users hold say what they are, in a console and in a notebook."""
 
 import pytest
-from conftest import SMALL_SHAPE
 
 from brianconv import Simulation, build_network, verify
 from brianconv.notebook import html_table
+from tests.helpers.networks import SMALL_SHAPE
 
 
 @pytest.fixture

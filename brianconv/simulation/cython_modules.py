@@ -85,6 +85,7 @@ class Waiting:
 
 
 WAITING: weakref.WeakSet[Waiting] = weakref.WeakSet()
+LOADED: dict[str, Callable[[Mapping[str, Any]], Any]] = {}  # functions by their keys
 
 
 class ModuleCodeObject(CythonCodeObject):
@@ -201,27 +202,21 @@ def compile_waiting() -> None:
     """
     waiting = [block for block in WAITING if block.main is None]
     functions = list({block.function: block.name for block in waiting}.items())
-    with WorkingFolder(part_of_cache("runs")) as folder:
-        compiler = _compiler(folder)
-        keys = {function: _key(function, compiler) for function, _ in functions}
-        missing = [(function, name) for function, name in functions if not _load(keys[function], folder)]
-        if missing:
-            _compile([function for function, _ in missing], keys, dict(missing), compiler, folder)
+    compiler = _compiler(*(os.environ.get(name, "") for name in ("CXX", "CXXFLAGS", "PATH")))
+    keys = {function: _key(function, compiler) for function, _ in functions}
+    missing = [(function, name) for function, name in functions if not _load(keys[function])]
+    if missing:
+        _compile([function for function, _ in missing], keys, dict(missing), compiler)
     for block in waiting:
         block.main = LOADED[keys[block.function]]
         WAITING.discard(block)
 
 
-LOADED: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
-
-
 @lru_cache(maxsize=1)
-def _compiler_for(command: str, folder: Path) -> Compiler:
-    return find_compiler(folder, with_make=False)
-
-
-def _compiler(folder: Path) -> Compiler:
-    return _compiler_for(f"{os.environ.get('CXX')} {os.environ.get('CXXFLAGS')} {os.environ.get('PATH')}", folder)
+def _compiler(*_surroundings: str) -> Compiler:
+    """Return the compiler; it is asked once, unless the variables that name it change."""
+    with WorkingFolder(part_of_cache("runs")) as folder:
+        return find_compiler(folder, with_make=False)
 
 
 def _key(function: Function, compiler: Compiler) -> str:
@@ -245,7 +240,7 @@ def _preferences() -> list[str]:
     return [*macros, *(f"-I{folder}" for folder in folders), *found, *linked, *prefs["codegen.cpp.extra_link_args"]]
 
 
-def _load(key: str, folder: Path) -> bool:
+def _load(key: str) -> bool:
     """Take a function from the cache, if it is there."""
     if key in LOADED:
         return True
@@ -262,13 +257,13 @@ def _load(key: str, folder: Path) -> bool:
         raise FileNotFoundError(module)
 
     try:
-        _import(module, missing, folder)
+        _import(module, missing)
     except OSError:
         return False
     return key in LOADED
 
 
-def _import(module: str, build: Callable[[], Path], folder: Path) -> None:
+def _import(module: str, build: Callable[[], Path]) -> None:
     """Import a module from the cache, where it is built if it is missing or damaged."""
     name = f"brianconv_{module}"
     with WorkingFolder(part_of_cache("runs")) as own:
@@ -283,8 +278,7 @@ def _import(module: str, build: Callable[[], Path], folder: Path) -> None:
 
 
 def _compile(
-    functions: Sequence[Function], keys: Mapping[Function, str], names: Mapping[Function, str], compiler: Compiler,
-    folder: Path,
+    functions: Sequence[Function], keys: Mapping[Function, str], names: Mapping[Function, str], compiler: Compiler
 ) -> None:  # fmt: skip
     """Compile functions in as few modules as there are cores; one by one, where a module does not compile."""
     with tqdm(total=len(functions), desc="compiling", unit="object", leave=False, delay=2, disable=None) as bar:
@@ -319,7 +313,7 @@ def _build(functions: Sequence[Function], keys: Mapping[Function, str], compiler
     members = sorted(keys[function] for function in functions)
     module = hashlib.sha256("\0".join(members).encode()).hexdigest()[:32]
     with WorkingFolder(part_of_cache("runs")) as folder:
-        _import(module, lambda: _library(module, functions, keys, compiler, folder), folder)
+        _import(module, lambda: _library(module, functions, keys, compiler, folder))
     for key in members:
         write_atomically(part_of_cache("functions") / key, lambda file: file.write(module.encode()))
 

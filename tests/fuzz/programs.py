@@ -18,7 +18,7 @@ from brianconv.simulation.export import export_program
 from brianconv.simulation.run_settings import RunSettings
 from brianconv.spiking import SpikingNetwork
 from brianconv.verification.reference import simulate_reference
-from tests.conftest import convert_flat
+from tests.helpers.networks import convert_flat
 
 from .campaign import GIBIBYTE, Kind, Refused, insist, untouched
 from .damage import NUMBERS, damaged_bytes, exchange_by_link, replace_by_another_kind

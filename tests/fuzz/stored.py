@@ -31,7 +31,7 @@ from brianconv.tuning.pcmp.search import tune_pcmp
 from brianconv.tuning.stdb.network import TrainableNetwork
 from brianconv.tuning.stdb.settings import Schedule
 from brianconv.tuning.stdb.training import train_stdb
-from tests.conftest import convert_flat
+from tests.helpers.networks import convert_flat
 
 from .campaign import Kind, insist, untouched
 from .damage import damaged_bytes, damaged_mapping, exchange_by_link, nested, repacked, replace_by_another_kind

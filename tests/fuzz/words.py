@@ -30,7 +30,7 @@ from brianconv.recording import Recording
 from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork
 from studies.speed.run import main as measure_speed
-from tests.conftest import convert_flat
+from tests.helpers.networks import convert_flat
 
 from .campaign import Kind, Refused, insist, snapshot
 from .networks import IMAGES, LABELS, MODEL, N_CLASSES, perceptron

@@ -1,0 +1,1 @@
+"""Networks, images and coding schemes for tests."""

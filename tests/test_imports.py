@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "brianconv"
 ORDER = [
     "__main__", "cli", "demo", "tuning", "__init__", "verification", "analysis", "simulation", "conversion",
     "spiking", "population_models", "graph", "connectivity", "coding", "datasets", "images", "recording",
-    "saved_recording", "decisions", "readers", "values", "files", "positions", "notebook", "errors",
+    "saved_recording", "decisions", "readers", "values", "progress", "files", "positions", "notebook", "errors",
 ]  # fmt: skip
 ALLOWED = {
     "torch": {

@@ -18,6 +18,7 @@ from pathlib import Path
 from brian2.codegen.cpp_prefs import get_compiler_and_args
 
 from brianconv.errors import CompilerError, OutputError
+from brianconv.progress import SHORTEST_S, progress_bar
 from brianconv.simulation.processes import call
 
 ANSWER_LIMIT_S = 120.0  # compilers on network file systems take long to start
@@ -172,8 +173,13 @@ def make(source: Path, compiler: Compiler) -> None:
         If there is no space for it.
     """
     jobs = os.cpu_count() or 1
+    n_files = sum(1 for _ in source.rglob("*.cpp"))
     try:
-        status, output = call(["make", "-s", "-j", str(jobs)], source, compiler.environment, BUILD_LIMIT_S)
+        with progress_bar(n_files, "compiling", "file", delay=SHORTEST_S) as bar:
+            status, output = call(
+                ["make", "-s", "-j", str(jobs)], source, compiler.environment, BUILD_LIMIT_S,
+                lambda: bar.update(sum(1 for _ in source.rglob("*.o")) - bar.n),
+            )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise CompilerError(
             f"{shlex.join(compiler.command)} did not compile the generated C++ program within {BUILD_LIMIT_S:g} s; "

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -30,10 +31,10 @@ from brian2 import get_device, prefs
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.core.variables import ArrayVariable, DynamicArrayVariable
 from brian2.devices.device import RuntimeDevice
-from tqdm.auto import tqdm
 
 from brianconv.errors import CompilerError
 from brianconv.files import WorkingFolder, reported, write_atomically
+from brianconv.progress import SHORTEST_S, progress_bar
 from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
 from brianconv.simulation.compiler import BUILD_LIMIT_S, FULL_DISK, Compiler, compiler_flags, find_compiler
 from brianconv.simulation.processes import call
@@ -75,15 +76,17 @@ class Waiting:
         self.function = function
         self.name = name
         self.main: Callable[[Mapping[str, Any]], Any] | None = None
-        WAITING.add(self)
+        with LOCK:
+            WAITING.add(self)
 
-    def resolve(self) -> Waiting:
+    def resolve(self) -> None:
         """Compile this block, and all others that wait."""
-        if self.main is None:
-            compile_waiting()
-        return self
+        with LOCK:
+            if self.main is None:
+                compile_blocks([self, *WAITING])
 
 
+LOCK = threading.RLock()
 WAITING: weakref.WeakSet[Waiting] = weakref.WeakSet()
 LOADED: dict[str, Callable[[Mapping[str, Any]], Any]] = {}  # functions by their keys
 
@@ -190,8 +193,8 @@ def _definitions(support: str) -> list[str]:
     return ["\n".join(block) for block in blocks]
 
 
-def compile_waiting() -> None:
-    """Compile all blocks that wait, or take them from the cache.
+def compile_blocks(blocks: Sequence[Waiting]) -> None:
+    """Compile blocks, or take them from the cache; afterwards, none waits.
 
     Raises
     ------
@@ -200,16 +203,15 @@ def compile_waiting() -> None:
     OutputError
         If the cache cannot be written, or other users can.
     """
-    waiting = [block for block in WAITING if block.main is None]
-    functions = list({block.function: block.name for block in waiting}.items())
+    WAITING.clear()  # one that does not compile must not fail another network
+    functions = list({block.function: block.name for block in blocks}.items())
     compiler = _compiler(*(os.environ.get(name, "") for name in ("CXX", "CXXFLAGS", "PATH")))
     keys = {function: _key(function, compiler) for function, _ in functions}
     missing = [(function, name) for function, name in functions if not _load(keys[function])]
     if missing:
         _compile([function for function, _ in missing], keys, dict(missing), compiler)
-    for block in waiting:
+    for block in blocks:
         block.main = LOADED[keys[block.function]]
-        WAITING.discard(block)
 
 
 @lru_cache(maxsize=1)
@@ -281,7 +283,7 @@ def _compile(
     functions: Sequence[Function], keys: Mapping[Function, str], names: Mapping[Function, str], compiler: Compiler
 ) -> None:  # fmt: skip
     """Compile functions in as few modules as there are cores; one by one, where a module does not compile."""
-    with tqdm(total=len(functions), desc="compiling", unit="object", leave=False, delay=2, disable=None) as bar:
+    with progress_bar(len(functions), "compiling", "object", delay=SHORTEST_S) as bar:
         failed = []
         for group, error in _built(_shared_out(functions, _cores()), keys, compiler):
             bar.update(len(group))

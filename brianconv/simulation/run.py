@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from brian2 import Quantity, ms
-from tqdm.auto import tqdm
 
 from brianconv.coding.times import Time, in_whole_steps, is_quantity
 from brianconv.connectivity.base import channels_last
@@ -17,6 +16,7 @@ from brianconv.errors import ParameterError, ShapeError
 from brianconv.graph import INPUT
 from brianconv.images import check_images, image_array
 from brianconv.positions import Position
+from brianconv.progress import progress_bar
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.build import build_network
 from brianconv.simulation.memory import check_memory
@@ -157,7 +157,7 @@ class Simulation:
         _check_jobs(jobs, self._mode)
         self._check_recording_memory(len(images), settings.n_steps)
         start = time.perf_counter()
-        with tqdm(total=len(images), unit="image", disable=None if progress else True, leave=False) as bar:
+        with progress_bar(len(images), "simulating", "image", shown=progress) as bar:
             raw = self._run(spiking, images, settings, jobs, lambda done: bar.update(done - bar.n))
         timing = {"build_s": self.build_s, "simulate_s": time.perf_counter() - start}
         return self._recording(spiking, images, settings, raw, timing)

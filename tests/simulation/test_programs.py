@@ -530,6 +530,8 @@ def test_a_command_that_is_asked_to_end_tidies_up(cache, compiled, monkeypatch, 
         Simulation(compiled.spiking, "standalone").run(IMAGES, jobs=2, **ENDLESS)
 
     def command_line(say):
+        if number == signal.SIGHUP:
+            signal.signal(number, signal.SIG_DFL)  # under nohup, it would stay ignored
         ended_with = cli.main(["codes"])
         weakref.finalize._exitfunc()  # what Python does at its end
         say(str(ended_with))

@@ -23,11 +23,11 @@ import numpy as np
 import torch
 from brian2 import ms
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from brianconv.errors import DataError, ParameterError
 from brianconv.graph import INPUT
 from brianconv.images import check_images
+from brianconv.progress import progress_bar
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint, fingerprint
 from brianconv.tuning.kernels.first_spikes import FirstSpikeNetwork, Kernel, Transmitted, firing_populations
@@ -118,7 +118,7 @@ def tune_kernels(
     training = Training(spiking, images, descent)
     training.resume(checkpoint.load(training.check_state))
     total = descent.n_epochs * (len(images) // descent.batch_size)
-    with tqdm(total=total, unit="batch", disable=None if progress else True, leave=False) as bar:
+    with progress_bar(total, "tuning kernels", "batch", shown=progress) as bar:
         bar.update(training.epoch * (total // descent.n_epochs))
         while training.epoch < descent.n_epochs:
             training.run_epoch(bar.update)

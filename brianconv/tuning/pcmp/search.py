@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 from brian2 import ms
-from tqdm.auto import tqdm
 
 from brianconv.coding.encodings import CURRENT
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
 from brianconv.images import check_images
+from brianconv.progress import progress_bar
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint, fingerprint
 from brianconv.tuning.pcmp.layer_error import LayerwiseSimulation
@@ -135,7 +135,7 @@ def _search(
     populations, n_images = simulation.spiking.populations, simulation.n_images
     charged = charged_populations(simulation.spiking)
     total = n_images * len(populations)
-    with tqdm(total=total, unit="image", disable=None if progress else True, leave=False) as bar:
+    with progress_bar(total, "searching", "image", shown=progress) as bar:
         for name in populations:
             bar.set_description(name)
             if name not in charged:  # a relay passes spikes on and has no charge

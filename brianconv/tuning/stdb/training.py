@@ -25,11 +25,11 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from brianconv.conversion.weights import load_tensors
 from brianconv.errors import DataError, OutputError, ParameterError
 from brianconv.files import write_atomically
+from brianconv.progress import progress_bar
 from brianconv.tuning.checkpoint import differences
 from brianconv.tuning.stdb.network import TrainableNetwork
 from brianconv.tuning.stdb.neurons import hybrid_cross_entropy
@@ -168,7 +168,7 @@ def _train_epoch(
         torch.manual_seed(schedule.seed + history.epoch + 1)  # the same whether or not it was interrupted
     start = time.perf_counter() - history.spent
     title = f"epoch {history.epoch + 1}"
-    shown = tqdm(total=n_batches, initial=history.batch, desc=title, unit="batch", mininterval=5, disable=not progress)
+    shown = progress_bar(n_batches, title, "batch", shown=progress, initial=history.batch)
     with shown:
         while history.batch < n_batches:
             first = history.batch * schedule.batch_size

@@ -2,51 +2,163 @@
 
 
 class BrianconvError(Exception):
-    """Base class of all errors that a user can cause and mend."""
+    """Base class of all errors that a user can cause and mend.
+
+    Examples
+    --------
+    >>> try:
+    ...     convert(nn.Linear(4, 2), coding="morse", input_shape=(4,), normalization="none")
+    ... except BrianconvError as error:
+    ...     print(type(error).__name__)
+    ParameterError
+    """
 
 
 class UnsupportedLayerError(BrianconvError, NotImplementedError):
-    """A module or operation of the torch network has no spiking equivalent here."""
+    """A module or operation of the torch network has no spiking equivalent here.
+
+    Examples
+    --------
+    >>> try:
+    ...     convert(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)), np.random.default_rng(0).random((5, 4)))
+    ... except UnsupportedLayerError as error:
+    ...     print(str(error).split(":")[0])
+    layer '1' (Tanh)
+    """
 
 
 class ConversionNote(UserWarning):
-    """Something of the torch network was left out that does not change its decisions."""
+    """Something of the torch network was left out that does not change its decisions.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> model = nn.Sequential(nn.Linear(4, 2), nn.Softmax(dim=1))
+    >>> with warnings.catch_warnings(record=True) as notes:
+    ...     warnings.simplefilter("always")
+    ...     _ = convert(model, np.random.default_rng(0).random((5, 4)))
+    >>> [note.category.__name__ for note in notes][:1]
+    ['ConversionNote']
+    """
 
 
 class ShapeError(BrianconvError, ValueError):
-    """An array or a layer has a shape that does not fit its neighbours."""
+    """An array or a layer has a shape that does not fit its neighbours.
+
+    Examples
+    --------
+    >>> try:
+    ...     convert(nn.Linear(4, 2), np.random.default_rng(0).random((5, 3)))
+    ... except ShapeError as error:
+    ...     print(type(error).__name__)
+    ShapeError
+    """
 
 
 class ParameterError(BrianconvError, ValueError):
-    """A parameter is unknown or outside its range."""
+    """A parameter is unknown or outside its range.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(0)
+    >>> try:
+    ...     convert(nn.Linear(4, 2), np.random.default_rng(0).random((5, 4)), coding=Rate(v_init=2))
+    ... except ParameterError as error:
+    ...     print(error)
+    v_init of 'input' is 2; it must lie in [0, 0.99]
+    """
 
 
 class DataError(BrianconvError, ValueError):
-    """Images, labels or weights are missing, empty or contain impossible values."""
+    """Images, labels or weights are missing, empty or contain impossible values.
+
+    Examples
+    --------
+    >>> try:
+    ...     convert(nn.Linear(4, 2), np.full((5, 4), np.nan))
+    ... except DataError as error:
+    ...     print(error)
+    calibration images contain NaN or infinity
+    """
 
 
 class NoTrainingImagesError(DataError):
-    """A file of images has none to train or calibrate with."""
+    """A file of images has none to train or calibrate with.
+
+    Examples
+    --------
+    >>> issubclass(NoTrainingImagesError, DataError)
+    True
+    """
 
 
 class UnknownLayerError(BrianconvError, KeyError):
-    """A layer was asked for by a name that the network does not have."""
+    """A layer was asked for by a name that the network does not have.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)))
+    >>> try:
+    ...     simulate(spiking, np.ones((1, 4)), 3, record_spikes=["conv1"])
+    ... except UnknownLayerError as error:
+    ...     print(error)
+    there is no layer 'conv1'; the layers are input, layer_0, layer_2
+    """
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class MemoryLimitError(BrianconvError, MemoryError):
-    """The network does not fit the free memory of the machine."""
+    """The network does not fit the free memory of the machine.
+
+    Examples
+    --------
+    >>> issubclass(MemoryLimitError, BrianconvError)
+    True
+    """
 
 
 class CompilerError(BrianconvError, RuntimeError):
-    """The C++ compiler is missing, or it failed."""
+    """The C++ compiler is missing, or it failed.
+
+    Examples
+    --------
+    >>> import os
+    >>> os.environ["CXX"] = "no-such-compiler"
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)))
+    >>> try:
+    ...     Simulation(spiking, "standalone")
+    ... except CompilerError as error:
+    ...     print(str(error).split(",")[0])
+    no-such-compiler was not found
+    >>> del os.environ["CXX"]
+    """
 
 
 class SimulationError(BrianconvError, RuntimeError):
-    """A simulation broke off before it was complete."""
+    """A simulation broke off before it was complete.
+
+    Examples
+    --------
+    >>> issubclass(SimulationError, BrianconvError)
+    True
+    """
 
 
 class OutputError(BrianconvError, OSError):
-    """A result cannot be written where the user wants it."""
+    """A result cannot be written where the user wants it.
+
+    Examples
+    --------
+    >>> recording = simulate(convert(nn.Linear(4, 2), np.random.default_rng(0).random((5, 4))), np.ones((1, 4)), 3)
+    >>> try:
+    ...     recording.save("/dev/null/recording.npz")
+    ... except OutputError as error:
+    ...     print(type(error).__name__)
+    OutputError
+    """

@@ -31,23 +31,46 @@ def torch_index(shape: Position, position: Position | int) -> int:
     ------
     ParameterError
         If there is no neuron at that position.
+
+    Examples
+    --------
+    >>> torch_index((2, 4, 4), (1, 0, 3))
+    19
     """
     return int(np.ravel_multi_index(checked_position(shape, position), shape))
 
 
 def group_index(shape: Position, position: Position | int) -> int:
-    """Return the index of a neuron in its Brian2 group, for monitors and state variables; see `torch_index`."""
+    """Return the index of a neuron in its Brian2 group, for monitors and state variables; see `torch_index`.
+
+    Examples
+    --------
+    >>> group_index((2, 4, 4), (1, 0, 3))
+    7
+    """
     first, *rest = checked_position(shape, position)
     return int(np.ravel_multi_index((*rest, first), (*shape[1:], shape[0])))
 
 
 def position_of_torch_index(shape: Position, index: int) -> Position:
-    """Return the position of a neuron from its index in torch's flat order."""
+    """Return the position of a neuron from its index in torch's flat order.
+
+    Examples
+    --------
+    >>> position_of_torch_index((2, 4, 4), 19)
+    (1, 0, 3)
+    """
     return tuple(int(n) for n in np.unravel_index(_checked_index(shape, index), shape))
 
 
 def position_of_group_index(shape: Position, index: int) -> Position:
-    """Return the position of a neuron from its index in its Brian2 group."""
+    """Return the position of a neuron from its index in its Brian2 group.
+
+    Examples
+    --------
+    >>> position_of_group_index((2, 4, 4), 7)
+    (1, 0, 3)
+    """
     *rest, last = (int(n) for n in np.unravel_index(_checked_index(shape, index), (*shape[1:], shape[0])))
     return (last, *rest)
 

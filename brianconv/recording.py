@@ -123,6 +123,19 @@ class Recording:
         The score that stands for a normalised output of 1 after each step; None if it is 1.
     rectified : bool
         Whether the output has a ReLU, which a potential that accumulates does not have.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> recording = simulate(convert(model, images), images, 10, record_spikes=["layer_0"])
+    >>> isinstance(recording, Recording)
+    True
+    >>> recording.scores.shape, recording.decisions.shape
+    ((5, 10, 2), (5,))
+    >>> recording.spike_counts_by_image.shape
+    (5, 10, 3)
     """
 
     layers: tuple[str, ...]

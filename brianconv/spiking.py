@@ -44,6 +44,18 @@ class SpikingNetwork(PopulationModels):
         Leak, refractory period and noise of populations that have them; see `with_membrane`.
     units : Millivolts or None
         Potentials in volts instead of normalised activations; see `in_millivolts`.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)))
+    >>> isinstance(spiking, SpikingNetwork)
+    True
+    >>> spiking.populations
+    ['input', 'layer_0', 'layer_2']
+    >>> spiking.coding.name
+    'rate'
     """
 
     def change_neurons(self, layers: str | Sequence[str] | None = None, **changes: Any) -> SpikingNetwork:

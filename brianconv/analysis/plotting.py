@@ -50,6 +50,16 @@ def plot_raster(recording: Recording, images: Sequence[int] = (0,), neurons: int
         Neurons drawn of a layer; chosen at random from those that fire, and shown in the order of their index.
     seed : int
         Of the choice of neurons.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> recording = simulate(convert(model, images), images, 20, record_spikes=["input", "layer_0"])
+    >>> figure = plot_raster(recording, images=[0, 1])
+    >>> figure.axes[0].get_xlabel()
+    'time (ms)'
     """
     if not recording.spikes:
         raise DataError("no spikes were recorded: simulate with record_spikes=[...]")
@@ -119,6 +129,17 @@ def plot_potentials(
         Each (channel, row, column), or (feature,); the first three recorded ones otherwise, those that fire before
         those that do not.
     image : int
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> spiking = convert(model, images)
+    >>> recording = simulate(spiking, images, 20, record_potentials=["layer_0"], record_spikes=["layer_0"])
+    >>> figure = plot_potentials(recording, spiking, "layer_0", neurons=[(0,), (2,)])
+    >>> len(figure.axes)
+    2
     """
     positions = recording.positions(layer)
     _check_images(recording, [image])
@@ -231,6 +252,13 @@ def plot_accuracy(
     ann_accuracy : float, optional
     dt_ms : float, optional
         Draw against time in ms instead of steps.
+
+    Examples
+    --------
+    >>> curve = np.array([0.1, 0.5, 0.9])
+    >>> figure = plot_accuracy({"rate": curve}, ann_accuracy=0.95)
+    >>> len(figure.axes)
+    1
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.0, 3.6), layout="constrained")
@@ -268,6 +296,17 @@ def plot_correlation(
         Rates over so many first steps; all otherwise.
     most : int
         Points drawn a panel, evenly chosen.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> spiking = convert(model, images)
+    >>> recording = simulate(spiking, images, 20, record_spikes=spiking.populations)
+    >>> figure = plot_correlation(recording, spiking, images)
+    >>> len(figure.axes) > 0
+    True
     """
     layers = list(layers or [name for name in recording.spikes if name != INPUT])
     if not layers:

@@ -1,6 +1,15 @@
 """Neural coding schemes. A new one is one file here and one line in CODINGS.
 
 Packages of others add theirs under the entry point ``brianconv.codes``.
+
+Examples
+--------
+>>> sorted(CODINGS)
+['analog', 'burst', 'direct', 'hybrid', 'phase', 'poisson', 'rate', 'reverse', 'ttfs']
+>>> CODINGS["ttfs"].source
+'Park et al. (2020), arXiv:2003.11741'
+>>> CODINGS["phase"].neuron.threshold
+'v >= omega * (1 - tolerance)'
 """
 
 from __future__ import annotations

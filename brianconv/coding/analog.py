@@ -27,6 +27,14 @@ class Analog(Coding):
         Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
     v_threshold : number, sequence or mapping
         Firing threshold, in normalised activations.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)), coding=Analog(v_init=0.5))
+    >>> spiking.model("input").spike_value
+    'pixel'
     """
 
     scheme = CODING

@@ -105,6 +105,16 @@ class Burst(Coding):
         Number of phases K of a period (Kim et al., 2018, Eq. 6), of phase-coded input.
     seed : int
         Of the random numbers of Poisson input.
+
+    Examples
+    --------
+    >>> Burst(beta=2.0, v_threshold=0.25).options
+    {'beta': 2.0, 'v_threshold': 0.25}
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)), coding=Burst(v_threshold=0.25))
+    >>> print(spiking.model("layer_0").equations.strip().splitlines()[0])
+    dv/dt = drive / dt                                    : 1
     """
 
     scheme = CODING

@@ -32,9 +32,19 @@ CODING = replace(
 
 @dataclass(frozen=True, kw_only=True)
 class Direct(hybrid.Hybrid):
-    __doc__ = (
-        "Direct coding: analog pixels in every step (Rathi and Roy, 2020).\n"
-        + ((hybrid.Hybrid.__doc__ or "").partition("\n")[2])
-    )
+    """Direct coding: analog pixels in every step (Rathi and Roy, 2020).
+
+    It has the fields of `Hybrid`, which describes them.
+
+    Examples
+    --------
+    >>> Direct(window=5, decay=0.9).options
+    {'decay': 0.9, 'window': 5}
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)), coding=Direct(decay=0.9))
+    >>> sorted(spiking.parameters["v_threshold"])
+    ['input', 'layer_0', 'layer_2']
+    """
 
     scheme = CODING

@@ -1,6 +1,11 @@
 """Input encodings that several codes share: how the pixels of an image enter the network.
 
 Those of this file send, on average, the value of a pixel in every step.
+
+Examples
+--------
+>>> encodings.ANALOG.name
+'analog'
 """
 
 from dataclasses import replace

@@ -181,6 +181,11 @@ class Hybrid(Coding):
         Readout, the scheme's own by default.
     seed : int
         Of the random numbers of Poisson input.
+
+    Examples
+    --------
+    >>> Hybrid(window=5, spike_limit=1).options
+    {'spike_limit': 1, 'window': 5}
     """
 
     scheme = CODING

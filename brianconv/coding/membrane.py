@@ -52,6 +52,16 @@ class Membrane:
         ``0.1*ms**-0.5``; a plain number is the standard deviation of each step's charge.
     noise_seed : int
         The same seed draws the same noise.
+
+    Examples
+    --------
+    >>> from brian2 import ms
+    >>> membrane = Membrane(tau_m=20*ms, refractory=2*ms)
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)), membrane=membrane)
+    >>> spiking.membranes["layer_0"].refractory
+    2. * msecond
     """
 
     tau_m: Time | None = None

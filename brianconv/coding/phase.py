@@ -97,6 +97,18 @@ class Phase(Coding):
         Number of phases K of a period (Kim et al., 2018, Eq. 6).
     v_init : number, sequence or mapping
         Pre-charged membrane potential, in normalised activations, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
+
+    Examples
+    --------
+    >>> Phase(n_phases=4).options
+    {'n_phases': 4}
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> spiking = convert(model, images, coding=Phase(n_phases=4))
+    >>> recording = simulate(spiking, images, 8, record_spikes=["input"])
+    >>> bool(recording.spike_counts[:, 0].any())
+    True
     """
 
     scheme = CODING

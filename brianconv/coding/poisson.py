@@ -30,6 +30,16 @@ class Poisson(Coding):
         Firing threshold, in normalised activations.
     seed : int
         Of the random numbers of Poisson input.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> spiking = convert(model, images, coding="poisson")
+    >>> one, other = (simulate(spiking, images, 20, seed=seed) for seed in (1, 2))
+    >>> bool((one.spike_counts == other.spike_counts).all())
+    False
     """
 
     scheme = CODING

@@ -92,6 +92,17 @@ class Rate(Coding):
         Number of phases K of a period (Kim et al., 2018, Eq. 6), of phase-coded input.
     seed : int
         Of the random numbers of Poisson input.
+
+    Examples
+    --------
+    >>> Rate(v_init=0.5).options
+    {'v_init': 0.5}
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> spiking = convert(model, images, coding=Rate(v_init=0.5))
+    >>> simulate(spiking, images, 20).scores.shape
+    (5, 20, 2)
     """
 
     scheme = CODING

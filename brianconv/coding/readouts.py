@@ -1,4 +1,10 @@
-"""Readouts: how a score for each class is taken from the output population."""
+"""Readouts: how a score for each class is taken from the output population.
+
+Examples
+--------
+>>> sorted(name for name in dir(readouts) if name.isupper())[:2]
+['ACCUMULATED_POTENTIAL', 'ACCUMULATOR']
+"""
 
 from brianconv.coding.scheme import NeuronModel, Readout
 

@@ -127,6 +127,11 @@ class Reverse(Coding):
         Threshold at the end of the window.
     v_init : number, sequence or mapping
         Potential before anything is integrated, in normalised activations, 0 to 0.99.
+
+    Examples
+    --------
+    >>> Reverse(window=20, tau=6.0).options
+    {'window': 20, 'tau': 6.0}
     """
 
     scheme = CODING

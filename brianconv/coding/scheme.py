@@ -47,6 +47,14 @@ class Parameter:
         Whether it is a whole number.
     is_time : bool
         Whether it is a time: a number of steps, or a quantity such as ``6*ms``.
+
+    Examples
+    --------
+    >>> parameter = CODINGS["phase"].parameters["n_phases"]
+    >>> isinstance(parameter, Parameter)
+    True
+    >>> parameter.default, parameter.low, parameter.whole
+    (8, 1, True)
     """
 
     default: float
@@ -92,6 +100,14 @@ class NeuronModel:
         Variables that keep their values from one image to the next. All others have their initial values at the start
         of every image.
     source : str
+
+    Examples
+    --------
+    >>> neuron = CODINGS["rate"].neuron
+    >>> isinstance(neuron, NeuronModel)
+    True
+    >>> neuron.threshold, neuron.reset
+    ('v >= v_threshold * (1 - tolerance)', 'v -= v_threshold')
     """
 
     name: str
@@ -136,6 +152,14 @@ class InputEncoding:
     analog_steps : int or None
         Number of steps in which pixels themselves, rather than spikes, meet the weights; None for all steps.
     source : str
+
+    Examples
+    --------
+    >>> encoding = CODINGS["phase"].encoding
+    >>> isinstance(encoding, InputEncoding)
+    True
+    >>> encoding.on_image
+    'drive = floor(pixel * (2.0 ** n_phases - 1) + 0.5) / 2.0 ** n_phases'
     """
 
     name: str
@@ -171,6 +195,14 @@ class Readout:
     more_steps : callable or None
         Function of the values of the output's parameters: steps that the readout needs beyond those of the code.
     source : str
+
+    Examples
+    --------
+    >>> readout = CODINGS["rate"].readout
+    >>> isinstance(readout, Readout)
+    True
+    >>> readout.fires
+    True
     """
 
     name: str
@@ -229,6 +261,16 @@ class CodingScheme:
     measured_threshold : float or None
         If `v_threshold` is measured layer by layer in the spiking network: the factor of the measured value.
     source : str
+
+    Examples
+    --------
+    >>> scheme = CODINGS["burst"]
+    >>> isinstance(scheme, CodingScheme)
+    True
+    >>> list(scheme.parameters)
+    ['beta', 'v_threshold', 'v_init']
+    >>> scheme.encoding.name, scheme.readout.name
+    ('burst', 'accumulated_potential')
     """
 
     name: str
@@ -280,6 +322,15 @@ class Coding:
     Fields that are None take the default of the scheme. A value is one number; where the scheme allows it, a mapping of
     layer name to number or a sequence with one number per population, the input first. Times are numbers of steps or
     quantities such as ``6*ms``.
+
+    Examples
+    --------
+    >>> isinstance(Phase(n_phases=4), Coding)
+    True
+    >>> Phase(n_phases=4).scheme.name
+    'phase'
+    >>> Phase(n_phases=4).options
+    {'n_phases': 4}
     """
 
     scheme: ClassVar[CodingScheme]

@@ -161,6 +161,15 @@ class TTFS(Coding):
         Potential before anything is integrated, in normalised activations, 0 to 0.99.
     readout : {"accumulated_potential", "first_spike"}
         Readout, the scheme's own by default.
+
+    Examples
+    --------
+    >>> coding = TTFS(window=20, tau=6.0, start=10)
+    >>> coding.options
+    {'window': 20, 'start': 10, 'tau': 6.0}
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> convert(model, np.random.default_rng(0).random((5, 4)), coding=coding).default_steps
+    30
     """
 
     scheme = CODING

@@ -43,6 +43,14 @@ class AveragePooling(Connectivity):
     padding : ((top, bottom), (left, right))
     weight : array, one number or shape (channels,), or None
         By which each input of a window is multiplied; None for a window's average.
+
+    Examples
+    --------
+    >>> pooling = AveragePooling((1, 4, 4), kernel_size=(2, 2), stride=(2, 2))
+    >>> pooling.output_shape
+    (1, 2, 2)
+    >>> pooling.n_edges
+    16
     """
 
     input_shape: Shape

@@ -40,6 +40,14 @@ class Connectivity(ABC):
         Whether it can be divided by the scales of its input and output; see `scaled`.
     gates : bool
         Whether it passes on the spikes of one input of each window, as maximum pooling does.
+
+    Examples
+    --------
+    >>> pooling = MaxPooling((1, 4, 4), (2, 2), (2, 2))
+    >>> isinstance(pooling, Connectivity)
+    True
+    >>> pooling.input_shape, pooling.output_shape
+    ((1, 4, 4), (1, 2, 2))
     """
 
     weighted: ClassVar[bool] = False

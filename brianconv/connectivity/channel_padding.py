@@ -23,6 +23,12 @@ class ChannelPadding(Connectivity):
         Channels of the output.
     first : int
         Channel of the output that is the input's first one.
+
+    Examples
+    --------
+    >>> padding = ChannelPadding((2, 4, 4), n_channels=6, first=1)
+    >>> padding.output_shape
+    (6, 4, 4)
     """
 
     takes_scales = False

@@ -43,6 +43,13 @@ class Convolution(Weighted):
     stride, dilation : (rows, columns)
     padding : ((top, bottom), (left, right))
     groups : int
+
+    Examples
+    --------
+    >>> weight = np.ones((2, 1, 3, 3))
+    >>> convolution = Convolution(weight, np.zeros(2), (1, 8, 8), stride=(2, 2))
+    >>> convolution.output_shape
+    (2, 3, 3)
     """
 
     weight: np.ndarray

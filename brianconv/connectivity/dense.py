@@ -30,6 +30,12 @@ class Dense(Weighted):
     ----------
     weight : array, shape (n_post, n_pre)
     bias : array, shape (n_post,)
+
+    Examples
+    --------
+    >>> dense = Dense(np.array([[1.0, 2.0]]), np.zeros(1))
+    >>> dense.input_shape, dense.output_shape, dense.n_edges
+    ((2,), (1,), 2)
     """
 
     weight: np.ndarray

@@ -34,6 +34,12 @@ class MaxPooling(Connectivity):
     ----------
     input_shape : (channels, rows, columns)
     kernel_size, stride, padding : (rows, columns)
+
+    Examples
+    --------
+    >>> pooling = MaxPooling((1, 4, 4), kernel_size=(2, 2), stride=(2, 2))
+    >>> pooling.output_shape, pooling.gates
+    ((1, 2, 2), True)
     """
 
     gates = True

@@ -22,6 +22,12 @@ class OneToOne(Connectivity):
     shape : tuple of int
     bias : array, broadcasts to `shape`
         None for no bias.
+
+    Examples
+    --------
+    >>> skip = OneToOne(np.full((1, 2, 2), 0.5), (1, 2, 2))
+    >>> skip.output_shape, skip.n_edges
+    ((1, 2, 2), 4)
     """
 
     weighted = True

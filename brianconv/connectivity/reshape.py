@@ -13,7 +13,13 @@ from brianconv.connectivity.fan_out import FanOut
 
 @dataclass(frozen=True)
 class Reshape(Connectivity):
-    """A new shape for the same values, in torch's row-major order."""
+    """A new shape for the same values, in torch's row-major order.
+
+    Examples
+    --------
+    >>> Reshape((2, 4, 4), (32,)).output_shape
+    (32,)
+    """
 
     rearranges = True
     takes_scales = False

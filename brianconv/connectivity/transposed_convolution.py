@@ -41,6 +41,12 @@ class TransposedConvolution(Weighted):
     input_shape : (channels, rows, columns)
     stride, padding, output_padding, dilation : (rows, columns)
     groups : int
+
+    Examples
+    --------
+    >>> up = TransposedConvolution(np.ones((2, 3, 2, 2)), np.zeros(3), (2, 4, 4), stride=(2, 2))
+    >>> up.output_shape
+    (3, 8, 8)
     """
 
     weight: np.ndarray

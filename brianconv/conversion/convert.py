@@ -79,6 +79,17 @@ def convert(
         If a module or operation has no spiking equivalent.
     ShapeError, DataError, ParameterError
         If shapes, images, weights or parameters are wrong; before anything is built.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(5)
+    >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 2))
+    >>> images = np.random.default_rng(0).random((5, 1, 8, 8))
+    >>> spiking = convert(model, images, coding=Rate(v_init=0.4), normalization=Percentile(99.9))
+    >>> spiking.populations
+    ['input', 'layer_0', 'layer_3']
+    >>> spiking.graph.n_neurons
+    138
     """
     from brianconv.conversion.tracing import extract_graph
 

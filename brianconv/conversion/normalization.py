@@ -23,7 +23,13 @@ LOWEST_WINNER = 0.1  # of the highest score: a first spike within 10 steps, and 
 
 @dataclass(frozen=True)
 class Normalization:
-    """How weights are scaled; use `Percentile`, `Maximum` or `Unscaled`."""
+    """How weights are scaled; use `Percentile`, `Maximum` or `Unscaled`.
+
+    Examples
+    --------
+    >>> isinstance(Percentile(99.9), Normalization)
+    True
+    """
 
     name: ClassVar[str]
 
@@ -38,6 +44,17 @@ class Percentile(Normalization):
         In (0, 100].
     per_channel : bool
         One scale per channel (per neuron in dense layers) instead of one per layer.
+
+    Examples
+    --------
+    >>> Percentile(99.99, per_channel=True)
+    Percentile(percentile=99.99, per_channel=True)
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> spiking = convert(model, images, normalization=Percentile(80))
+    >>> bool(next(spiking.graph.activations(images))["layer_0"].max() > 1)
+    True
     """
 
     name: ClassVar[str] = "percentile"
@@ -59,6 +76,15 @@ class Maximum(Normalization):
     ----------
     per_channel : bool
         One scale per channel (per neuron in dense layers) instead of one per layer.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> spiking = convert(model, images, normalization=Maximum())
+    >>> round(float(next(spiking.graph.activations(images))["layer_0"].max()), 6)
+    1.0
     """
 
     name: ClassVar[str] = "max"
@@ -70,7 +96,16 @@ class Maximum(Normalization):
 
 @dataclass(frozen=True)
 class Unscaled(Normalization):
-    """Take weights as they are."""
+    """Take weights as they are.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> spiking = convert(model, input_shape=(4,), normalization=Unscaled())
+    >>> bool(np.all(spiking.graph.layer("layer_0").bias == model[0].bias.detach().numpy()))
+    True
+    """
 
     name: ClassVar[str] = "none"
 

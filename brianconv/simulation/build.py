@@ -47,6 +47,18 @@ def build_network(
         If a layer to record does not exist.
     MemoryLimitError
         If the synapses do not fit the free memory.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> brian = build_network(convert(model, images), record_spikes=["layer_0"])
+    >>> brian.run(brian.present(images[:1], 10))
+    >>> brian.populations["layer_0"].N
+    8
+    >>> int(brian.spike_monitors["layer_0"].num_spikes) > 0
+    True
     """
     check_dt(dt)
     tolerance(dtype)

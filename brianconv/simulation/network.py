@@ -87,6 +87,18 @@ class BrianNetwork(ABC):
     keep : set of str
         Variables of your own groups and synapses, as ``"group.variable"``, that are carried over from image to image;
         others have their initial values at the start of each (see simulation/initial_values.py).
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> brian = build_network(convert(model, np.random.default_rng(0).random((5, 4))))
+    >>> isinstance(brian, BrianNetwork)
+    True
+    >>> list(brian.populations)
+    ['input', 'layer_0', 'layer_2']
+    >>> list(brian.connections)
+    ['input_to_layer_0', 'layer_0_to_layer_2']
     """
 
     spiking: SpikingNetwork

@@ -59,6 +59,15 @@ class Simulation:
         The compiled program, in standalone mode.
     build_s : float
         Seconds that building took.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> simulation = Simulation(convert(model, images))
+    >>> [simulation.run(images, 10, v_init=v_init).n_steps for v_init in (0.0, 0.5)]
+    [10, 10]
     """
 
     def __init__(
@@ -251,7 +260,17 @@ def simulate(
     progress: bool = False,
     **parameters: object,
 ) -> Recording:
-    """Build a network, run it once and return the recording; see Simulation for the parameters."""
+    """Build a network, run it once and return the recording; see Simulation for the parameters.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> recording = simulate(convert(model, images), images, 50)
+    >>> bool((recording.decisions == recording.ann_scores.argmax(axis=1)).all())
+    True
+    """
     check_dt(dt)
     images = image_array(images)
     checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, dt)

@@ -27,6 +27,11 @@ class RunSettings:
         are over; None for no early decision.
     first_image : int
         Number of images before the first one, for random numbers that depend on it.
+
+    Examples
+    --------
+    >>> RunSettings(n_steps=100, evaluation_delay=20).early_decision is None
+    True
     """
 
     n_steps: int

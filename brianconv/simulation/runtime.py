@@ -62,6 +62,19 @@ class RuntimeNetwork(BrianNetwork):
     stable_decision : StableDecision
         Early decision of the current image.
     initial_values : InitialValues
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> brian = build_network(convert(model, images))
+    >>> type(brian).__name__
+    'RuntimeNetwork'
+    >>> duration = brian.present(images, 10)
+    >>> brian.run(duration)
+    >>> len(brian.tally.steps)
+    5
     """
 
     images: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))

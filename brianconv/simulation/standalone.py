@@ -24,6 +24,11 @@ class StandaloneNetwork(BrianNetwork):
     image_end : ImageEnd
     counters : dict of str to SpikeCounter
         Spikes and synaptic operations of every step, by population.
+
+    Examples
+    --------
+    >>> issubclass(StandaloneNetwork, BrianNetwork)
+    True
     """
 
     image_sequence: ImageSequence = field(init=False)

@@ -70,6 +70,15 @@ class Verification:
         For each layer, Pearson correlation of what its neurons sent in Brian2 (spikes, or what they carry; the
         potential of an output that does not fire) with the activations of the network before conversion; NaN if one of
         them is constant.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> outcome = verify(convert(model, images), images, 10)
+    >>> isinstance(outcome, Verification), outcome.passed, outcome.first_difference
+    (True, True, None)
     """
 
     first_difference: Difference | None
@@ -146,6 +155,14 @@ def verify(
     ------
     ParameterError
         If neurons or the readout have no reference, as changed ones.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(2)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> images = np.random.default_rng(0).random((5, 4))
+    >>> verify(convert(model, images), images, 10).passed
+    True
     """
     images, spiking = image_array(images), spiking.in_steps(1 * ms)
     n_steps = checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision).n_steps

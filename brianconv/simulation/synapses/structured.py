@@ -89,9 +89,14 @@ class StructuredSynapses(Group, CodeRunner):
 
     Examples
     --------
-    >>> kernel = np.random.randn(16, 3, 5, 5)                               # as torch's Conv2d
-    >>> connectivity = brianconv.Convolution(kernel, np.zeros(16), (3, 32, 32), padding=((2, 2), (2, 2)))
-    >>> synapses = brianconv.StructuredSynapses(retina, cortex, connectivity, on_pre="v_post += w")
+    >>> from brian2 import NeuronGroup
+    >>> retina = NeuronGroup(3 * 32 * 32, "v : 1", threshold="v > 1", reset="v = 0")
+    >>> cortex = NeuronGroup(16 * 32 * 32, "v : 1")
+    >>> kernel = np.ones((16, 3, 5, 5))  # in the order of axes of torch's Conv2d
+    >>> connectivity = Convolution(kernel, np.zeros(16), (3, 32, 32), padding=((2, 2), (2, 2)))
+    >>> synapses = StructuredSynapses(retina, cortex, connectivity, on_pre="v_post += w")
+    >>> synapses.weight.shape
+    (16, 3, 5, 5)
     """
 
     add_to_magic_network = True

@@ -7,7 +7,7 @@ a name stands. Whatever is not changed keeps its wording and its layout.
 from __future__ import annotations
 
 import ast
-import textwrap
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -73,7 +73,9 @@ def equations_of(text: str) -> Mapping[str, Equation]:
         If Brian2 refuses them.
     """
     try:
-        Equations(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # between Brian2 and pyparsing, no matter of the user
+            Equations(text)
     except Exception as error:  # Brian2 raises several kinds for what it does not understand
         raise ParameterError(f"Brian2 refuses the equations {text.strip()!r}: {error}") from error
     found = {}
@@ -132,7 +134,7 @@ class Code:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        lines = textwrap.dedent(text).strip("\n") if "\n" in text else text.lstrip()
+        lines = "\n".join(line.strip() for line in text.split("\n"))  # Brian2 ignores indentation
         try:
             self.tree = ast.parse(lines)
         except SyntaxError as error:

@@ -47,6 +47,7 @@ def test_equations_that_brian_refuses_are_refused():
 def test_functions_are_no_variables():
     assert names_in("v = exp(v_2) + v(3)", "w += int(x)") == {"v", "v_2", "w", "x"}
     assert renamed("int(v > exp(v)) * w", lambda name: name + "_pre") == "int(v_pre > exp(v_pre)) * w_pre"
+    assert assigned("  v = 1\n w = 2\n   \n      x_post += 1  # y = 2") == {"v", "w"}
     assert assigned("v = 1; w += 2\nu -= v == 3  # x = 3") == {"v"}
     assert assigned("v = 1; w += 2\nu -= v == 3", changed=True) == {"v", "w", "u"}
 

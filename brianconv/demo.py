@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib import pyplot as plt
 from torch import nn
 from torch.nn import functional
 
@@ -118,10 +119,10 @@ def _draw(spiking: SpikingNetwork, recording: Recording, held_out: datasets.Data
     shown = [int(np.flatnonzero(held_out.labels == label)[0]) for label in RASTER_CLASSES]
     figures = {
         "raster.png": plotting.plot_raster(recording, shown),
-        "traces.png": plotting.plot_potentials(recording, spiking, TRACED),
+        "traces.png": plotting.plot_potentials(recording, TRACED),
         "accuracy.png": plotting.plot_accuracy(curve, recording.ann_accuracy(held_out.labels)),
         "correlation.png": plotting.plot_correlation(recording, spiking, held_out.images),
     }
     for name, figure in figures.items():
         write_atomically(folder / name, figure.savefig)
-        plotting.plt.close(figure)
+        plt.close(figure)

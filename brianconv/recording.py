@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,6 +124,8 @@ class Recording:
         The score that stands for a normalised output of 1 after each step; None if it is 1.
     rectified : bool
         Whether the output has a ReLU, which a potential that accumulates does not have.
+    spiking : SpikingNetwork or None
+        The network that was simulated; None for a recording that was loaded from files.
 
     Examples
     --------
@@ -158,6 +161,7 @@ class Recording:
     output_shift: float = 0.0
     score_of_one: np.ndarray | None = None
     rectified: bool = False
+    spiking: Any = None
 
     def __repr__(self) -> str:
         recorded = ", ".join(self.spikes) or "none"
@@ -295,13 +299,13 @@ class Recording:
             )
         return replace(self, scores=delayed_scores(self.scores, evaluation_delay), evaluation_delay=evaluation_delay)
 
-    def _named(self, layer: str) -> str:
+    def named(self, layer: str) -> str:
         """Return the name of a layer that is named as in torch, such as ``stem.conv``, as it is here."""
         return layer if layer in self.shapes or not isinstance(layer, str) else re.sub(r"\W", "_", layer)
 
     def spikes_of(self, layer: str) -> Spikes:
         """Return the recorded spikes of a layer; raise UnknownLayerError if they were not recorded."""
-        layer = self._named(layer)
+        layer = self.named(layer)
         if layer not in self.spikes:
             raise UnknownLayerError(
                 f"the spikes of {layer!r} were not recorded; recorded are: {', '.join(self.spikes) or 'none'}"
@@ -316,7 +320,7 @@ class Recording:
         UnknownLayerError
             If none were recorded.
         """
-        layer = self._named(layer)
+        layer = self.named(layer)
         if layer not in self.potentials:
             recorded = ", ".join(self.potentials) or "none"
             raise UnknownLayerError(f"the potentials of {layer!r} were not recorded; recorded are: {recorded}")
@@ -333,7 +337,7 @@ class Recording:
         image : int
         """
         spikes = self.spikes_of(layer).of_image(image)
-        return spikes.step[spikes.torch_index == torch_index(self.shapes[self._named(layer)], position)]
+        return spikes.step[spikes.torch_index == torch_index(self.shapes[self.named(layer)], position)]
 
     def accuracy_by_step(self, labels: np.ndarray) -> np.ndarray:
         """Return the share of correct decisions at each step, shape (n_steps,); 0 while no step counts yet."""

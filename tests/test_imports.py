@@ -25,6 +25,7 @@ ALLOWED = {
     },
     "brian2": {
         "simulation",
+        "analysis/plotting/style.py",
         "coding/equations.py",
         "coding/latex.py",
         "coding/membrane.py",
@@ -37,7 +38,7 @@ ALLOWED = {
         "spiking.py",
     },
     "sympy": {"coding/latex.py"},
-    "matplotlib": {"analysis/plotting.py"},
+    "matplotlib": {"analysis", "demo.py"},
 }
 
 

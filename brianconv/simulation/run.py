@@ -227,6 +227,7 @@ class Simulation:
                 for name, neurons in self.recorded.items()
             },
             timing=timing,
+            spiking=spiking,
         )
 
     def _potentials(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray, n_steps: int) -> np.ndarray:

@@ -234,9 +234,7 @@ def test_the_threshold_of_changed_neurons_is_the_evaluated_one(numpy_target, sma
         return next((p.get_data().values for p in patches if p.get_label() == "threshold"), None)
 
     np.testing.assert_array_equal(drawn("v > 30"), np.full(20, 30.0))
-    np.testing.assert_array_equal(
-        drawn("v >= v_threshold * (1 + 0.5 * exp(-step))"), 1 + 0.5 * np.exp(-np.arange(1, 21.0))
-    )
+    np.testing.assert_array_equal(drawn("v >= v_threshold * sqrt(4)"), np.full(20, 2.0))
     assert drawn("v > 1 + abs(drive)") is None, "what was not recorded is not guessed"
 
 

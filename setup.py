@@ -19,6 +19,7 @@ CORE = [
 DEMO = ["scikit-learn"]
 BENCH = [*DEMO, "spikingjelly", "sinabs"]
 STUDIES = ["scikit-image"]
+ANALYSIS = ["pandas"]
 TEST = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-psutil", "types-tqdm"]
 
 setup(
@@ -39,6 +40,12 @@ setup(
     python_requires=">=3.11",
     classifiers=[f"Programming Language :: Python :: {version}" for version in ("3.11", "3.12", "3.13")],
     install_requires=CORE,
-    extras_require={"bench": BENCH, "demo": DEMO, "studies": STUDIES, "test": DEMO + TEST},
+    extras_require={
+        "analysis": ANALYSIS,
+        "bench": BENCH,
+        "demo": DEMO,
+        "studies": STUDIES,
+        "test": [*DEMO, *ANALYSIS, *TEST],
+    },
     entry_points={"console_scripts": ["brianconv=brianconv.cli:main"]},
 )

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from brianconv.coding.scheme import Parameter as Parameter
     from brianconv.coding.scheme import Readout as Readout
     from brianconv.coding.ttfs import TTFS as TTFS
+    from brianconv.comparison import Comparison as Comparison
+    from brianconv.comparison import compare as compare
     from brianconv.connectivity import AveragePooling as AveragePooling
     from brianconv.connectivity import ChannelPadding as ChannelPadding
     from brianconv.connectivity import Connectivity as Connectivity
@@ -101,6 +103,7 @@ _PLACES = {
         "Reshape",
         "TransposedConvolution",
     ),
+    "brianconv.comparison": ("Comparison", "compare"),
     "brianconv.conversion.convert": ("convert",),
     "brianconv.conversion.normalization": ("Maximum", "Normalization", "Percentile", "Unscaled"),
     "brianconv.errors": (
@@ -142,6 +145,7 @@ __all__ = [
     "ChannelPadding",
     "Coding",
     "CodingScheme",
+    "Comparison",
     "CompilerError",
     "Connectivity",
     "ConversionNote",
@@ -184,6 +188,7 @@ __all__ = [
     "UnsupportedLayerError",
     "Verification",
     "build_network",
+    "compare",
     "convert",
     "encodings",
     "group_index",

@@ -11,15 +11,16 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from types import ModuleType
 from typing import TextIO
 
-from brianconv.cli import codes, demo, export, run, tune, verify
+from brianconv.cli import codes, compare, demo, export, run, tune, verify
 from brianconv.cli.logs import logs_shown
 from brianconv.errors import BrianconvError
 
 # a new command is one file with NAME, HELP, add_arguments and run, and one entry here
-COMMANDS: tuple[ModuleType, ...] = (demo, run, tune, verify, export, codes)
+COMMANDS: tuple[ModuleType, ...] = (demo, run, compare, tune, verify, export, codes)
 INTERRUPTED = 130
 CLOSED = 141
 
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with _signals_raised(), logs_shown(), warnings.catch_warnings():
+            if parsed.run is not codes.run:
+                import_module("brian2")  # which takes warnings over when it is imported
             warnings.showwarning = _show_note
             return parsed.run(parsed) or 0
     except BrianconvError as error:

@@ -139,9 +139,11 @@ def _trace(axes: Axes, trace: _Trace, name: str, color: Any, time: tuple[Any, An
     shown = np.stack([np.ones(len(trace.v), dtype=bool), falls], axis=1).ravel()
     start = [] if trace.start is None else [trace.start]
     suffix = f", {name}" if name else ""
-    axes.plot(
-        [0.0] * len(start) + path_t[shown].tolist(), start + path_v[shown].tolist(), color=color, label=name or "v"
-    )
+    x = np.array([0.0] * len(start) + path_t[shown].tolist())
+    y = np.array(start + path_v[shown].tolist())
+    first, last = window_ms(time, trace.dt_ms, len(trace.v) * trace.dt_ms)
+    near = (x >= first - trace.dt_ms) & (x <= last + trace.dt_ms)  # so that the axis fits what is seen
+    axes.plot(x[near], y[near], color=color, label=name or "v")
     if trace.start is not None:
         style: dict[str, Any] = {"color": GREEN if not name else color, "linewidth": 0.8, "linestyle": ":"}
         axes.axhline(trace.start, label=f"v_init{suffix}", **style)
@@ -153,7 +155,7 @@ def _trace(axes: Axes, trace: _Trace, name: str, color: Any, time: tuple[Any, An
     if not np.isnan(trace.threshold).all():
         style = {"color": RED if not name else color, "linewidth": 0.9, "linestyle": "--"}
         axes.stairs(trace.threshold, edges, baseline=None, label=f"threshold{suffix}", **style)
-    axes.set_xlim(*window_ms(time, trace.dt_ms, float(edges[-1])))
+    axes.set_xlim(first, last)
 
 
 def _units(spiking: SpikingNetwork | None, layer: str) -> Any:

@@ -186,8 +186,8 @@ def test_layers_are_named_as_in_torch_or_in_brian(numpy_target):
 
 def test_coding_schemes_of_other_packages_are_found(monkeypatch):
     points = [
-        EntryPoint("toy", "toy_code:CODING", "brianconv.codes"),
-        EntryPoint("no", "toy_code:PAIRS", "brianconv.codes"),
+        EntryPoint("toy", "tests.helpers.toy_code:CODING", "brianconv.codes"),
+        EntryPoint("no", "tests.helpers.toy_code:PAIRS", "brianconv.codes"),
     ]
     monkeypatch.setattr("brianconv.coding.entry_points", lambda group: [p for p in points if p.group == group])
     assert find_coding("toy") is TOY

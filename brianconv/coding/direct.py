@@ -34,7 +34,28 @@ CODING = replace(
 class Direct(hybrid.Hybrid):
     """Direct coding: analog pixels in every step (Rathi and Roy, 2020).
 
-    It has the fields of `Hybrid`, which describes them.
+    Attributes
+    ----------
+    v_threshold : number, sequence or mapping
+        Threshold of a layer; measured in the spiking network unless given.
+    decay : number, sequence or mapping
+        Share of the potential that is left after a step (Datta et al., 2021, Eq. 6, lambda).
+    spike_limit : float
+        Most spikes of a hidden neuron (Datta et al., 2021, Eq. 8).
+    v_init : number, sequence or mapping
+        Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
+    window : int or Quantity
+        Time T within which every pixel fires (Datta et al., 2021, Eq. 4).
+    pixel_low, pixel_high : float
+        Range of pixels; of the calibration images unless given.
+    threshold_factor : float
+        By which measured thresholds are multiplied.
+    encoding : {"analog", "hybrid", "single_spike", "poisson"}
+        Input encoding, the scheme's own by default.
+    readout : {"potential_and_time", "accumulated_potential"}
+        Readout, the scheme's own by default.
+    seed : int
+        Of the random numbers of Poisson input.
 
     Examples
     --------

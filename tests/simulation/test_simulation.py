@@ -238,8 +238,9 @@ def test_runs_leave_nothing_behind(small_spiking, small_images):
 def test_a_killed_build_and_a_killed_run_do_not_disturb_the_next(small_images, tmp_path):
     script = (
         "import sys; sys.path.insert(0, {root!r})\n"
+        "import numpy as np\n"
+        "from brianconv import Simulation, convert\n"
         "from tests.helpers.networks import *\n"
-        "from brianconv import Simulation\n"
         "spiking = convert(small_cnn(), normalization='none', input_shape=SMALL_SHAPE)\n"
         "simulation = Simulation(spiking, 'standalone')\n"
         "print('built', flush=True)\n"

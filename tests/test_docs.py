@@ -12,18 +12,26 @@ from brianconv.demo import small_cnn
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
-def test_examples_run(page, numpy_target, capsys):
+def blocks_of(page: Path) -> str:
+    """Return the Python blocks of a page, one after the other."""
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    assert blocks
-    exec(compile("\n".join(blocks), str(page), "exec"), {})
-    shown = capsys.readouterr().out
-    if page.name == "structured_synapses.md":
-        preferring, neighbour = (int(n) for n in re.findall(r"\d+", shown))
-        assert preferring > 2 * neighbour
+    assert blocks, f"{page.name} has no Python"
+    return "\n".join(blocks)
 
 
-def test_the_blocks_of_the_readme_run(numpy_target, tmp_path, monkeypatch, capsys):
+def test_structured_synapses_of_the_documentation_prefer_what_they_say(numpy_target, capsys):
+    page = ROOT / "docs" / "structured_synapses.md"
+    exec(compile(blocks_of(page), str(page), "exec"), {})
+    preferring, neighbour = (int(n) for n in re.findall(r"\d+", capsys.readouterr().out))
+    assert preferring > 2 * neighbour
+
+
+@pytest.mark.parametrize(
+    ("page", "written"),
+    [("README.md", {"raster.png", "traces.png", "comparison.pdf", "comparison.csv", "sorted.pdf"}),
+     ("docs/guide.md", {"millivolts.png"})],
+)  # fmt: skip
+def test_the_blocks_of_a_page_run(page, written, numpy_target, tmp_path, monkeypatch, capsys):
     torch.manual_seed(0)
     training, test = datasets.load("digits", "train"), datasets.load("digits", "test").head(6)
     given = {
@@ -32,9 +40,21 @@ def test_the_blocks_of_the_readme_run(numpy_target, tmp_path, monkeypatch, capsy
         "images": test.images,
         "labels": test.labels,
     }
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 6
     monkeypatch.chdir(tmp_path)
-    exec(compile("\n".join(blocks), "README.md", "exec"), given)
-    assert "equal, " in capsys.readouterr().out, "verify"
-    assert (tmp_path / "millivolts.png").stat().st_size > 10_000
+    exec(compile(blocks_of(ROOT / page), page, "exec"), given)
+    assert {path.name for path in tmp_path.iterdir()} == written
+    assert page != "README.md" or "equal, " in capsys.readouterr().out, "verify"
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    assert len(pages[0].read_text().splitlines()) <= 150
+    for page in pages:
+        for link in re.findall(r"\]\((?!http)([^)\s]+)\)", page.read_text()):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.name} links to {link}"
+            if anchor:
+                titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+                anchors = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+                assert anchor in anchors, f"{page.name} links to {link}"

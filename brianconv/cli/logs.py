@@ -10,10 +10,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def logs_shown() -> Iterator[None]:
-    """Print the messages of the library's loggers while a command runs."""
+    """Print the messages of the library's loggers while a command runs.
+
+    Logs that cannot be written, such as Brian2's own file on a full disk, are no matter of the command.
+    """
     logger, handler = logging.getLogger("brianconv"), logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    level = logger.level
+    level, complained = logger.level, logging.raiseExceptions
+    logging.raiseExceptions = False
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
@@ -21,3 +25,4 @@ def logs_shown() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+        logging.raiseExceptions = complained

@@ -1,6 +1,7 @@
 """The command line, as a user calls it."""
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from brianconv.cli import main
+from brianconv.cli.logs import logs_shown
 from brianconv.coding import CODINGS
 from studies.speed.run import main as measure_speed
 
@@ -263,3 +265,25 @@ def test_codes_are_listed_and_printed_with_latex(capsys):
             scheme.neuron.threshold in shown and scheme.source in shown and all(p in shown for p in scheme.parameters)
         )
         assert "LaTeX, hidden neurons" in shown and r"\text{fires if }" in shown
+
+
+def test_a_log_file_that_cannot_grow_shows_no_traceback(tmp_path, capsys):
+    """Brian2 writes a log file of its own; on a full disk, Python would print a traceback for each of its messages."""
+
+    class Full(logging.StreamHandler):
+        def emit(self, record):
+            try:
+                raise OSError(28, "No space left on device")
+            except OSError:
+                self.handleError(record)
+
+    handler, brian = Full(), logging.getLogger("brian2")
+    brian.addHandler(handler)
+    try:
+        with logs_shown():
+            brian.warning("that nobody can write down")
+        assert "Traceback" not in capsys.readouterr().err
+        brian.warning("outside of a command, as Python has it")
+        assert "No space left on device" in capsys.readouterr().err
+    finally:
+        brian.removeHandler(handler)

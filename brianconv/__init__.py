@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from brianconv.simulation.runtime import RuntimeNetwork as RuntimeNetwork
     from brianconv.simulation.standalone import StandaloneNetwork as StandaloneNetwork
     from brianconv.simulation.synapses.structured import StructuredSynapses as StructuredSynapses
+    from brianconv.spike_trains import SpikeTrain as SpikeTrain
     from brianconv.spiking import SpikingNetwork as SpikingNetwork
     from brianconv.verification.comparison import Verification as Verification
     from brianconv.verification.comparison import verify as verify
@@ -129,6 +130,7 @@ _PLACES = {
     "brianconv.simulation.runtime": ("RuntimeNetwork",),
     "brianconv.simulation.standalone": ("StandaloneNetwork",),
     "brianconv.simulation.synapses.structured": ("StructuredSynapses",),
+    "brianconv.spike_trains": ("SpikeTrain",),
     "brianconv.spiking": ("SpikingNetwork",),
     "brianconv.verification.comparison": ("Verification", "verify"),
 }
@@ -179,6 +181,7 @@ __all__ = [
     "ShapeError",
     "Simulation",
     "SimulationError",
+    "SpikeTrain",
     "SpikingNetwork",
     "StandaloneNetwork",
     "StructuredSynapses",

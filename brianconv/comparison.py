@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import binomtest
 
+from brianconv.analysis.choices import lively_neurons
 from brianconv.analysis.energy import (
     ACCUMULATE_PJ,
     MULTIPLY_ACCUMULATE_PJ,
@@ -31,10 +32,9 @@ from brianconv.conversion.settings import convert_with_settings
 from brianconv.datasets.dataset import Dataset
 from brianconv.errors import DataError, ParameterError, UnsupportedLayerError
 from brianconv.files import write_atomically
-from brianconv.graph import INPUT
 from brianconv.images import image_array
 from brianconv.notebook import html_table
-from brianconv.positions import Position, position_of_torch_index
+from brianconv.positions import Position
 from brianconv.recording import LATENCY_PERCENTS, Recording, check_labels
 from brianconv.simulation.run import checked_settings, simulate
 from brianconv.spiking import SpikingNetwork
@@ -294,7 +294,7 @@ def compare(
         raise DataError("the network returns images; compare takes a classifier")
     check_labels(labels, len(images), first.n_classes)
     runs = {name: _run_settings(asked[name][1], spiking, images) for name, spiking in networks.items()}
-    traced = _lively_neuron(first, images[shown_image : shown_image + 1])
+    ((layer, (position,)),) = lively_neurons(first, images[shown_image : shown_image + 1], 1).items()
     outcomes: dict[str, tuple[Recording, Recording]] = {}
     for index, (name, spiking) in enumerate(networks.items()):
         logger.info("%s (%d of %d): %d steps", name, index + 1, len(networks), runs[name]["n_steps"])
@@ -303,14 +303,14 @@ def compare(
         )  # fmt: skip
         shown = simulate(
             spiking, images[shown_image : shown_image + 1], mode=mode, dtype="float32",
-            record_spikes=spiking.populations, record_potentials={traced[0]: [traced[1]]}, **runs[name],
+            record_spikes=spiking.populations, record_potentials={layer: [position]}, **runs[name],
         )  # fmt: skip
         outcomes[name] = recording, shown
     numbers = _numbers({name: pair[0] for name, pair in outcomes.items()}, networks, labels)
     compared = [
         Compared(name, asked[name][1], recording, shown, numbers[name]) for name, (recording, shown) in outcomes.items()
     ]
-    return Comparison(compared, left_out, np.asarray(labels), traced, notes)
+    return Comparison(compared, left_out, np.asarray(labels), (layer, position), notes)
 
 
 def _list(reasons: Mapping[str, str]) -> str:
@@ -370,17 +370,6 @@ def _run_settings(chosen: Mapping[str, Any], spiking: SpikingNetwork, images: np
         spiking, images, run["n_steps"], run.get("evaluation_delay", 0), run.get("skip", 0), run.get("early_decision")
     )
     return run
-
-
-def _lively_neuron(spiking: SpikingNetwork, image: np.ndarray) -> tuple[str, Position]:
-    """Return the layer before the output, and a neuron of it whose activation is high but not the highest."""
-    hidden = [layer.name for layer in spiking.graph.layers[:-1] if not layer.is_pooling]
-    layer = hidden[-1] if hidden else spiking.output
-    activation = next(spiking.graph.activations(image))[layer].ravel() if layer != INPUT else image.ravel()
-    order = np.argsort(activation)
-    positive = order[activation[order] > 0]
-    chosen = positive[3 * len(positive) // 4] if len(positive) else order[-1]
-    return layer, position_of_torch_index(spiking.graph.shapes[layer], int(chosen))
 
 
 def _reference(names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from brianconv.files import json_writer, writable_folder, write_together
 from brianconv.notebook import html_table
 from brianconv.positions import Position, position_of_torch_index, torch_index
 from brianconv.saved_recording import ARRAYS, SUMS, read_saved
+from brianconv.spike_trains import SpikeTrain
+from brianconv.values import check_choice
 
 LATENCY_PERCENTS = ("99.0", "99.5", "99.9")
 WHOLE = 0.01  # in single precision, score times step differs from a spike count by less
@@ -338,6 +340,117 @@ class Recording:
         """
         spikes = self.spikes_of(layer).of_image(image)
         return spikes.step[spikes.torch_index == torch_index(self.shapes[self.named(layer)], position)]
+
+    def spike_train(self, layer: str, position: Position | int, image: int = 0) -> SpikeTrain:
+        """Return the spikes of one neuron while one image was shown, in seconds, with intervals, rate and CV.
+
+        Parameters
+        ----------
+        layer : str
+        position : tuple of int
+            (channel, row, column), or (feature,).
+        image : int
+
+        Raises
+        ------
+        UnknownLayerError
+            If the spikes of the layer were not recorded.
+        ParameterError
+            If there is no such neuron or image.
+        """
+        self._check_image(image)
+        seconds = self.dt_ms / 1000
+        times = np.sort(self.spike_steps(layer, position, image)) * seconds
+        return SpikeTrain(times, 0.0, float(self.steps[image]) * seconds)
+
+    def psth(
+        self, layer: str, bin_ms: float = 1.0, *, positions: Sequence[Position] | None = None,
+        images: Sequence[int] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """Return the peristimulus time histogram: the mean rate of neurons in Hz since the beginning of the images.
+
+        Parameters
+        ----------
+        layer : str
+        bin_ms : float
+            Width of a bin; the last one may reach beyond the end.
+        positions : sequence of positions, optional
+            All neurons of the layer otherwise.
+        images : sequence of int, optional
+            All images otherwise.
+
+        Returns
+        -------
+        edges, rates : array, shapes (n_bins + 1,) and (n_bins,)
+            In seconds, and in spikes per second and neuron.
+
+        Raises
+        ------
+        ParameterError
+            If a bin is no whole number of steps, or there is no such neuron or image.
+        """
+        per_bin = round(bin_ms / self.dt_ms)
+        if per_bin < 1 or abs(per_bin * self.dt_ms - bin_ms) > 1e-9 * bin_ms:
+            raise ParameterError(f"bin_ms is {bin_ms}; it is a whole number of steps of {self.dt_ms:g} ms")
+        spikes, shape = self.spikes_of(layer), self.shapes[self.named(layer)]
+        shown = list(range(self.n_images)) if images is None else list(images)
+        for image in shown:
+            self._check_image(image)
+        counted = np.isin(spikes.image, shown)
+        n_neurons = int(np.prod(shape))
+        if positions is not None:
+            neurons = [torch_index(shape, position) for position in positions]
+            counted &= np.isin(spikes.torch_index, neurons)
+            n_neurons = len(set(neurons))
+        n_bins = -(-self.n_steps // per_bin)
+        counts = np.bincount((spikes.step[counted] - 1) // per_bin, minlength=n_bins)
+        edges = np.arange(n_bins + 1) * per_bin * self.dt_ms / 1000
+        return edges, counts / (max(len(shown) * n_neurons, 1) * per_bin * self.dt_ms / 1000)
+
+    def to_dataframe(self, what: str = "spikes") -> Any:
+        """Return recorded spikes, or the results of the images, as a pandas DataFrame.
+
+        Parameters
+        ----------
+        what : {"spikes", "images"}
+            One row per recorded spike: image, layer, position (channel, row, column, or feature), step and time in
+            seconds. Or one row per image: decision, steps, spikes, synaptic operations, and the score of each class.
+
+        Raises
+        ------
+        ParameterError
+            If pandas is not installed, or for another kind of table.
+        """
+        check_choice("what", what, ("spikes", "images"), "is")
+        try:
+            import pandas
+        except ImportError as error:
+            raise ParameterError("to_dataframe needs pandas: pip install 'brianconv[analysis]'") from error
+        if what == "images":
+            last = np.take_along_axis(self.scores, self.steps[:, None, None] - 1, axis=1)[:, 0]
+            columns = {
+                "steps": self.steps,
+                "decided": self.decided,
+                "spikes": self.spike_counts_by_image.sum(axis=(1, 2)),
+                "synaptic_operations": self.synaptic_operations_by_image.sum(axis=(1, 2)),
+            }
+            if not self.returns_images:
+                columns = {"decision": self.decisions, **columns}
+            columns |= {f"score_{k}": last[:, k] for k in range(last.shape[1])}
+            return pandas.DataFrame(columns).rename_axis("image")
+        tables = []
+        for layer, spikes in self.spikes.items():
+            places = np.unravel_index(spikes.torch_index, self.shapes[layer])
+            names = ("channel", "row", "column") if len(places) == 3 else ("feature",)
+            table = pandas.DataFrame({"image": spikes.image, "layer": layer, **dict(zip(names, places, strict=True))})
+            tables.append(table.assign(step=spikes.step, time_s=spikes.step * self.dt_ms / 1000))
+        order = ["image", "layer", "feature", "channel", "row", "column", "step", "time_s"]
+        found = pandas.concat(tables, ignore_index=True) if tables else pandas.DataFrame(columns=order)
+        return found[[name for name in order if name in found]]
+
+    def _check_image(self, image: int) -> None:
+        if not isinstance(image, (int, np.integer)) or not 0 <= image < self.n_images:
+            raise ParameterError(f"image is {image!r}; there are images 0 to {self.n_images - 1}")
 
     def accuracy_by_step(self, labels: np.ndarray) -> np.ndarray:
         """Return the share of correct decisions at each step, shape (n_steps,); 0 while no step counts yet."""

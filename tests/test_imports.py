@@ -8,9 +8,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "brianconv"
 # from what a user types down to what needs nothing; a part may import parts that stand after it
 ORDER = [
-    "__main__", "cli", "demo", "comparison", "tuning", "__init__", "verification", "analysis", "simulation",
+    "__main__", "cli", "demo", "__init__", "comparison", "tuning", "verification", "analysis", "simulation",
     "conversion", "spiking", "population_models", "graph", "connectivity", "coding", "datasets", "images",
-    "recording", "saved_recording", "decisions", "readers", "values", "progress", "files", "positions",
+    "recording", "spike_trains", "saved_recording", "decisions", "readers", "values", "progress", "files", "positions",
     "notebook", "errors",
 ]  # fmt: skip
 ALLOWED = {

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import pairwise
 from types import ModuleType
 from typing import TextIO
 
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is 0, 1 if `verify` found a difference, 2 after a message about bad input, 130 if interrupted, 143 if terminated,
     129 if the terminal was closed, 141 if nobody reads on.
     """
-    parsed = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parsed = _parser(_help_of_coding(given)).parse_args(given)
     os.environ["MPLBACKEND"] = "Agg"  # pictures are written, whatever the user's own backend
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -99,11 +101,33 @@ def _signals_raised() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _help_of_coding(arguments: Sequence[str]) -> str:
+    """Return the parameters of the coding scheme whose name is given beside --help; '' otherwise."""
+    if not {"-h", "--help"} & set(arguments):
+        return ""
+    names = [after for option, after in pairwise(arguments) if option == "--coding"]
+    names += [argument.partition("=")[2] for argument in arguments if argument.startswith("--coding=")]
+    if not names:
+        return ""
+    from brianconv.coding import find_coding
+    from brianconv.coding.description import describe_parameters
+
+    try:
+        return describe_parameters(find_coding(names[-1]))
+    except BrianconvError as error:
+        return str(error)
+
+
+def _parser(epilog: str = "") -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="brianconv", description="Trained torch networks as Brian2 simulations.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
-        added = commands.add_parser(command.NAME, help=command.HELP)
+        added = commands.add_parser(
+            command.NAME,
+            help=command.HELP,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter if epilog else argparse.HelpFormatter,
+        )
         command.add_arguments(added)
         added.set_defaults(run=command.run)
     return parser

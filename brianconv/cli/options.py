@@ -16,8 +16,31 @@ MODES = ("runtime", "standalone")
 CODING_NAMES = ("analog", "burst", "direct", "hybrid", "phase", "poisson", "rate", "reverse", "ttfs")  # of this package
 
 
+# options of the conversion, each a setting of its own: flag, setting, metavar, help
+CONVERSION = (
+    ("--normalization", "normalization", "NAME", "percentile, max or none (default: the coding scheme's)"),
+    ("--percentile", "percentile", "P", "of the activations of a layer, which becomes 1 (default: 99.9)"),
+    ("--calibration", "calibration", "N", "training images from which weights are normalised (default: 1000)"),
+    ("--weight-bits", "weight_bits", "N", "bits of a weight (default: as trained)"),
+    ("--encoding", "encoding", "NAME", "input encoding, where the coding scheme has several"),
+    ("--readout", "readout", "NAME", "readout, where the coding scheme has several"),
+    ("--tau-m", "tau_m", "STEPS", "time constant of a leak (default: no leak)"),
+    ("--refractory", "refractory", "STEPS", "refractory period (default: 0)"),
+    ("--noise", "noise", "X", "standard deviation of the charge in a step (default: 0)"),
+    ("--synaptic-delay", "synaptic_delay", "STEPS", "of every connection (default: 0)"),
+)
+
+
+class _Setting(argparse.Action):
+    """Takes an option as if it were given to --set."""
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: Any = None) -> None:
+        value = values if self.nargs != 0 else self.const
+        namespace.settings = [*namespace.settings, f"{self.dest}={value}"]
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that name model, data, weights, seed and settings."""
+    """Add the arguments that name model, data, weights, seed, conversion and settings."""
     parser.add_argument("model", type=text, metavar="MODEL", help="path/to/file.py[:factory] or package.module:factory")
     parser.add_argument(
         "--data", type=text, required=True, metavar="NAME|FILE.npz", help=f"{', '.join(datasets.NAMES)}, or a file"
@@ -33,9 +56,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--set", type=text, nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings",
-        help="parameters of the code and of the conversion, such as v_init=0.4, v_init=0.5,0.4,0.3, normalization=max, "
-        "percentile=99.9, per=channel, encoding=phase, readout=first_spike, synaptic_delay=1, tau_m=20, refractory=2, "
-        "noise=0.1, weight_bits=8, skip=5, calibration=1000, mean=0.49,0.48,0.45; @FILE reads them from JSON",
+        help="parameters of the coding scheme, such as v_init=0.4 or, layer by layer, v_init=0.5,0.4,0.3 "
+        "(`brianconv codes NAME` lists them), skip=5, mean=0.49,0.48,0.45, and the options of the conversion by their "
+        "names; @FILE reads them from JSON",
+    )  # fmt: skip
+    group = parser.add_argument_group("conversion")
+    for flag, setting, metavar, described in CONVERSION:
+        group.add_argument(
+            flag, type=text, action=_Setting, dest=setting, metavar=metavar, help=described, default=argparse.SUPPRESS
+        )
+    group.add_argument(
+        "--per-channel", action=_Setting, dest="per", nargs=0, const="channel", default=argparse.SUPPRESS,
+        help="normalise each channel by itself instead of each layer",
     )  # fmt: skip
 
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from brianconv.cli.loading import about_run, load_converted_and_test
 from brianconv.cli.options import add_mode, add_network, jobs, positive, text
-from brianconv.files import writable_folder, write_json
+from brianconv.errors import ParameterError
+from brianconv.files import writable_folder, write_atomically, write_json
+from brianconv.positions import Position, checked_positions
+from brianconv.values import shown
 
 if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from brianconv.datasets.dataset import Dataset
     from brianconv.recording import Recording
     from brianconv.spiking import SpikingNetwork
 
 NAME = "run"
+PICTURES = ("raster", "traces", "accuracy", "rates")
 HELP = "convert a trained network and run it on a data set"
 
 
@@ -27,8 +37,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record", type=text, nargs="+", default=[], metavar="LAYER", help="layers whose spikes are recorded"
     )
     parser.add_argument(
-        "--out", type=text, default="run_output", metavar="DIR", help="folder for result.json and recording.npz"
+        "--out",
+        type=text,
+        default="run_output",
+        metavar="DIR",
+        help="folder for result.json, recording.npz and pictures",
     )
+    group = parser.add_argument_group("pictures")
+    group.add_argument("--plot", nargs="+", choices=PICTURES, default=[], help="what to draw")
+    group.add_argument(
+        "--neurons",
+        type=text,
+        nargs="+",
+        default=[],
+        metavar="LAYER:C,R,C",
+        help="neurons whose membrane traces are drawn, such as conv2:3,5,5 or fc:7 (default: three of the layer before "
+        "the output)",
+    )
+    group.add_argument(
+        "--show-image", type=int, default=0, metavar="K", help="image of rasters and traces (default: 0)"
+    )
+    group.add_argument("--format", choices=("png", "pdf", "svg"), default="png", help="of pictures (default: png)")
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -38,11 +67,13 @@ def run(parsed: argparse.Namespace) -> None:
     from brianconv.simulation.run import checked_settings, simulate
 
     folder = writable_folder(parsed.out)
+    named = chosen_neurons(parsed.neurons)
     converted, test = load_converted_and_test(parsed)
     for note in test.notes:
         print(f"{parsed.data}: {note}", flush=True)
     run = {"evaluation_delay": parsed.delay, "skip": converted.skip, "early_decision": parsed.early_decision}
     checked_settings(converted.spiking, test.images, converted.n_steps, **run)
+    spikes, potentials = recorded(parsed, converted.spiking, named, test.images)
     if len(converted.spiking.graph.output.shape) == 1:
         check_labels(test.labels, len(test), converted.spiking.n_classes)
     recording = simulate(
@@ -52,7 +83,8 @@ def run(parsed: argparse.Namespace) -> None:
         mode=parsed.mode,
         synapses=parsed.synapses,
         dtype=parsed.dtype,
-        record_spikes=parsed.record,
+        record_spikes=spikes,
+        record_potentials=potentials,
         jobs=parsed.jobs,
         progress=True,
         **run,
@@ -66,7 +98,66 @@ def run(parsed: argparse.Namespace) -> None:
         print(f"undecided at the last step  {int((~recording.decided).sum())}")
     if not recording.returns_images:
         _print_without_decision(recording, converted.spiking)
-    print(f"result.json and recording.npz are in {folder}")
+    pictures = draw(recording, test, parsed)
+    for name, figure in pictures.items():
+        write_atomically(folder / name, partial(figure.savefig, format=parsed.format))
+    print(f"{', '.join(['result.json', 'recording.npz', *pictures])} are in {folder}")
+
+
+def chosen_neurons(given: Sequence[str]) -> dict[str, list[Position]]:
+    """Read neurons such as conv2:3,5,5; ParameterError if one is not named so."""
+    named: dict[str, list[Position]] = {}
+    for neuron in given:
+        layer, _, numbers = neuron.rpartition(":")
+        parts = numbers.split(",")
+        if not layer or not all(part.strip().isdecimal() for part in parts):
+            raise ParameterError(
+                f"--neurons {shown(neuron)}: name a layer and a position, such as conv2:3,5,5 (channel, row, column)"
+            )
+        named.setdefault(layer, []).append(tuple(int(part) for part in parts))
+    return named
+
+
+def recorded(
+    parsed: argparse.Namespace, spiking: SpikingNetwork, named: Mapping[str, list[Position]], images: np.ndarray
+) -> tuple[list[str], dict[str, list[Position]]]:
+    """Return the layers whose spikes are recorded, and the neurons whose potentials are; all of them exist."""
+    if not 0 <= parsed.show_image < len(images):
+        raise ParameterError(f"--show-image is {parsed.show_image}; there are images 0 to {len(images) - 1}")
+    if "accuracy" in parsed.plot and len(spiking.graph.output.shape) > 1:
+        raise ParameterError("--plot accuracy: the network returns images, which have no accuracy")
+    spikes = [spiking.check_population(name) for name in parsed.record]
+    if {"raster", "rates"} & set(parsed.plot):
+        spikes = list(spiking.populations)
+    potentials = {spiking.check_population(layer): positions for layer, positions in named.items()}
+    for layer, positions in potentials.items():
+        checked_positions(spiking.graph.shapes[layer], positions, layer)
+    if "traces" in parsed.plot and not potentials:
+        from brianconv.analysis.choices import lively_neurons
+
+        potentials = lively_neurons(spiking, images[parsed.show_image : parsed.show_image + 1], 3)
+    return spikes, potentials
+
+
+def draw(recording: Recording, test: Dataset, parsed: argparse.Namespace) -> dict[str, Figure]:
+    """Return the pictures that are asked for, by file name."""
+    from brianconv.analysis.plotting import plot_accuracy, plot_correlation, plot_potentials, plot_raster
+
+    figures: dict[str, Figure] = {}
+    for picture in parsed.plot:
+        if picture == "raster":
+            figures["raster"] = plot_raster(recording, [parsed.show_image])
+        elif picture == "traces":
+            for layer in recording.potentials:
+                figures[f"traces_{layer}"] = plot_potentials(
+                    recording, layer, recording.positions(layer), image=parsed.show_image
+                )
+        elif picture == "accuracy":
+            curve = recording.accuracy_by_step(test.labels)
+            figures["accuracy"] = plot_accuracy({parsed.coding: curve}, recording.ann_accuracy(test.labels))
+        else:
+            figures["rates"] = plot_correlation(recording, recording.spiking, test.images)
+    return {f"{name}.{parsed.format}": figure for name, figure in figures.items()}
 
 
 def _print_without_decision(recording: Recording, spiking: SpikingNetwork) -> None:

@@ -111,13 +111,28 @@ def describe_code(scheme: CodingScheme) -> str:
     if scheme.other_encodings:
         others = ", ".join(encoding.name for encoding in scheme.other_encodings)
         sections.append(f"other input encodings: {others}")
-    sections.append("parameters")
+    return "\n".join([*sections, "parameters", *_parameters(scheme)])
+
+
+def describe_parameters(scheme: CodingScheme) -> str:
+    """Return the parameters of a coding scheme with defaults, ranges and meanings, and what else it can take."""
+    lines = [f"parameters of coding scheme {scheme.name} (--set NAME=VALUE; {scheme.source})", *_parameters(scheme)]
+    for title, own, others in (
+        ("--encoding", scheme.encoding, scheme.other_encodings),
+        ("--readout", scheme.readout, scheme.other_readouts),
+    ):
+        lines.append(f"      {title} {', '.join(choice.name for choice in (own, *others))}")
+    return "\n".join([*lines, f"      --normalization {scheme.normalization} by default"])
+
+
+def _parameters(scheme: CodingScheme) -> list[str]:
+    lines = []
     for name, parameter in scheme.all_parameters.items():
         bounds = f"{parameter.default:g} in [{parameter.low:g}, {parameter.high:g}]"
-        by_layer = ", one a layer if wanted" if parameter.per_layer else ""
+        by_layer = ", one per layer if wanted" if parameter.per_layer else ""
         source = f" ({parameter.source})" if parameter.source else ""
-        sections.append(f"      {name} = {bounds}{by_layer}: {parameter.meaning}{source}")
-    return "\n".join(sections)
+        lines.append(f"      {name} = {bounds}{by_layer}: {parameter.meaning}{source}")
+    return lines
 
 
 def section(title: str, code: str) -> list[str]:

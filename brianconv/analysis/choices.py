@@ -1,0 +1,36 @@
+"""Neurons that are worth looking at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from brianconv.graph import INPUT
+from brianconv.positions import Position, position_of_torch_index
+from brianconv.spiking import SpikingNetwork
+
+SHARES = (0.75, 0.4, 0.1)  # of the neurons with an activation above 0, in their order
+
+
+def lively_neurons(spiking: SpikingNetwork, image: np.ndarray, count: int) -> dict[str, list[Position]]:
+    """Return neurons of the last hidden layer whose activations are high, middling and low, but not 0.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    image : array, shape (1, channels, rows, columns)
+    count : int
+        1 to 3.
+
+    Returns
+    -------
+    dict of str to list of positions
+        One layer and its neurons, in the form of ``record_potentials``.
+    """
+    hidden = [layer.name for layer in spiking.graph.layers[:-1] if not layer.is_pooling]
+    layer = hidden[-1] if hidden else spiking.output
+    activation = image.ravel() if layer == INPUT else next(spiking.graph.activations(image))[layer].ravel()
+    order = np.argsort(activation, kind="stable")
+    positive = order[activation[order] > 0]
+    among = positive if len(positive) else order
+    chosen = dict.fromkeys(int(among[int(share * len(among))]) for share in SHARES[:count])
+    return {layer: [position_of_torch_index(spiking.graph.shapes[layer], k) for k in chosen]}

@@ -173,22 +173,22 @@ class PopulationModels:
             **{name: dict.fromkeys(self.populations, value) for name, value in of_units.items()},
         }
 
-    def describe(self, layer: str | None = None) -> str:
-        """Return what the neurons of each layer do within a step, in the order in which it happens, as text."""
+    def described(self, layer: str | None, in_steps: PopulationModels) -> str:
+        """Return what the neurons of each layer do within a step; times as they are given, statements in steps."""
         names = [self.check_population(layer)] if layer is not None else self.populations
         notes = [] if layer is not None else [f"note: {note}" for note in self.graph.notes]
-        return "\n\n".join([*(self._describe(name) for name in names), *notes])
+        return "\n\n".join([*(self._describe(name, in_steps) for name in names), *notes])
 
     def _own_values(self, name: str) -> dict[str, Any]:
         model, shared = self.model(name), self.shared_values.items()
         return {p: by[name] for p, by in shared if name in by and statements.has_variable(model, p)}
 
-    def _describe(self, name: str) -> str:
-        model, changed = self.model(name), self.neurons[name]
-        values = self._own_values(name) | dict(model.namespace)
+    def _describe(self, name: str, in_steps: PopulationModels) -> str:
+        model, changed = in_steps.model(name), self.neurons[name]
+        values = in_steps._own_values(name) | self._own_values(name) | dict(model.namespace)
         if name != INPUT and statements.has_variable(model, "drive"):
             values["drive"] = "the neuron's bias" if self.graph.layer(name).bias.any() else "0, as there is no bias"
-        begin = [f"{variable} = {changed.initial.get(variable, 0)}" for variable in self.restored_variables(name)]
+        begin = [f"{variable} = {changed.initial.get(variable, 0)}" for variable in in_steps.restored_variables(name)]
         delays = {layer.name: self.synaptic_delay.get(layer.name, 0) for layer in self.graph.layers}
         return describe_population(
             name,
@@ -196,20 +196,20 @@ class PopulationModels:
             model,
             on_image="\n".join([model.on_image, *begin]),
             kept=changed.keep,
-            skip=self.skip_statement if name == self.output else "",
-            delay_line=self.delay_line(name),
+            skip=in_steps.skip_statement if name == self.output else "",
+            delay_line=in_steps.delay_line(name),
             outgoing=[
                 Outgoing(
                     layer.name,
                     connection.n_synapses,
                     str(delay) if isinstance(delay := delays[layer.name], Quantity) else f"{delay} steps",
-                    self.on_pre(name, layer.name),
+                    in_steps.on_pre(name, layer.name),
                     layer.is_pooling,
                 )
                 for layer in self.graph.targets(name)
                 for connection in layer.connections
                 if connection.source == name
             ],
-            evaluate=self.evaluate if name == self.output else "",
+            evaluate=in_steps.evaluate if name == self.output else "",
             values=values,
         )

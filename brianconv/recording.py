@@ -33,7 +33,7 @@ def check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:
     shape = values.shape
     if shape != (n_images,):
         raise DataError(
-            f"labels have shape {shape}; there must be {n_images}, one class number an image: "
+            f"labels have shape {shape}; there must be {n_images}, one class number per image: "
             "use labels.argmax(axis=1) for one-hot labels"
         )
     if values.dtype.kind not in "iu" or not values.size or values.min() < 0 or values.max() >= n_classes:
@@ -115,7 +115,7 @@ class Recording:
     timing : mapping of str to float
         Seconds: build_s, simulate_s.
     parameters : mapping
-        ``parameters[name][population]``, the values of the code's parameters in this run.
+        ``parameters[name][population]``, the values of the coding scheme's parameters in this run.
     dt_ms : float
         Length of a step in ms.
     output_scale : float

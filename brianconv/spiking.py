@@ -10,14 +10,14 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from brian2 import Quantity
+from brian2 import Quantity, ms
 
 from brianconv.coding import statements
 from brianconv.coding.membrane import Membrane
 from brianconv.coding.millivolts import Millivolts
 from brianconv.coding.parameters import parameters_in_steps, resolve_parameters
 from brianconv.coding.scheme import NeuronModel
-from brianconv.coding.times import in_whole_steps
+from brianconv.coding.times import in_whole_steps, is_quantity
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
 from brianconv.population_models import PopulationModels
@@ -134,6 +134,31 @@ class SpikingNetwork(PopulationModels):
         resolved = resolve_parameters(self.coding, given, self.populations, self.parameters)
         chosen = {name: resolved[name] if name in given else self.parameters[name] for name in resolved}
         return replace(self, parameters=chosen)
+
+    def describe(self, layer: str | None = None, dt: Quantity = 1 * ms) -> str:
+        """Return what the neurons of each layer do within a step, in the order in which it happens, as text.
+
+        Parameters
+        ----------
+        layer : str, optional
+            All layers otherwise.
+        dt : Quantity
+            Length of a step, on which statements depend if times are given as quantities.
+        """
+        try:
+            return self.described(layer, self.in_steps(dt))
+        except ParameterError as error:
+            if not self.has_times:
+                raise
+            return f"{self.described(layer, self)}\n\nnote: with steps of {dt}, this network cannot be built: {error}"
+
+    @property
+    def has_times(self) -> bool:
+        """Whether anything is given as a quantity instead of a number of steps."""
+        values = [value for by_population in self.parameters.values() for value in by_population.values()]
+        values += [*self.synaptic_delay.values()]
+        values += [value for m in self.membranes.values() for value in (m.tau_m, m.refractory, m.noise)]
+        return any(is_quantity(value) for value in values)
 
     def in_steps(self, dt: Quantity) -> SpikingNetwork:
         """Return the same network with all times as numbers of steps of a length.

@@ -4,7 +4,7 @@ Four measures, from the nearest to the simulation to the farthest:
 
 - spikes and synaptic operations of each population, as recorded (Hwang et al., 2021, Fig. 13); pixels that enter as
   analog values are no spikes, and count as multiply-accumulates only;
-- multiplications and additions of a code (Park et al., 2020, Table III);
+- multiplications and additions of a coding scheme (Park et al., 2020, Table III);
 - compute energy of multiply-accumulates and accumulates in 45 nm CMOS (Datta et al., 2021, section VI);
 - energy on TrueNorth and SpiNNaker relative to another code (Park et al., 2020, Table II).
 
@@ -93,7 +93,7 @@ class ComputeEnergy:
 
 
 def spikes_by_layer(recording: Recording, n_steps: int | None = None) -> dict[str, float]:
-    """Return the spikes an image of each population, the input first.
+    """Return the spikes per image of each population, the input first.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def spikes_by_layer(recording: Recording, n_steps: int | None = None) -> dict[st
 
 
 def synaptic_operations_by_layer(recording: Recording, n_steps: int | None = None) -> dict[str, float]:
-    """Return the synaptic operations an image that the spikes of each population cause: spikes times real fan-out.
+    """Return the synaptic operations per image that the spikes of each population cause: spikes times real fan-out.
 
     With a latency from `Recording.latency_steps` as `n_steps`, their sum is what Hwang et al. (2021), Fig. 13, call
     SOPs/image.
@@ -131,7 +131,7 @@ def synaptic_operations_by_layer(recording: Recording, n_steps: int | None = Non
 
 
 def spikes_per_neuron(recording: Recording, n_steps: int | None = None) -> dict[str, float]:
-    """Return the average spikes an image and neuron of each population: Datta et al. (2021), section VI-A, zeta.
+    """Return the average spikes per image and neuron of each population: Datta et al. (2021), section VI-A, zeta.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def operation_counts(
 
     Each spike is one addition, and one multiplication where it is weighted by its time; kernels are lookup tables. The
     columns for rate, phase, burst and T2FSNN equal the spikes in Table II. These are spikes, not synaptic operations:
-    give the latter as `spikes` to count an addition a synapse. Two columns do not follow from the paper: the DNN's
+    give the latter as `spikes` to count an addition per synapse. Two columns do not follow from the paper: the DNN's
     146.50 million are less than half of the 313.8 million multiply-accumulates of VGG-16 with 13 convolutions and
     512-512-100 (`macs_by_layer`), and TDSNN's 14.84 and 154.21 million come from unprinted numbers of neurons, steps
     and tick spikes.
@@ -209,7 +209,7 @@ def operation_counts(
     Raises
     ------
     ParameterError
-        If the code is unknown, or a number is negative or not finite.
+        If the coding scheme is unknown, or a number is negative or not finite.
     """
     weighted = find_coding(code).neuron.spike_value != "1"
     _check_counts(spikes=spikes, macs=macs, decays=decays)
@@ -217,11 +217,11 @@ def operation_counts(
 
 
 def macs_by_layer(graph: LayerGraph, *, padding: bool = False) -> dict[str, int]:
-    """Return the multiply-accumulates an image of each layer before conversion.
+    """Return the multiply-accumulates per image of each layer before conversion.
 
     Counted are convolutions and dense layers: Datta et al. (2021), Table III. Not counted are average pooling, though
     it is folded into a connection here (its n_synapses is that of pooling and weights together), one-to-one
-    connections such as shortcuts, and biases: they take additions, or one multiplication a neuron.
+    connections such as shortcuts, and biases: they take additions, or one multiplication per neuron.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def macs_by_layer(graph: LayerGraph, *, padding: bool = False) -> dict[str, int]
 
 
 def compute_energy(recording: Recording, graph: LayerGraph) -> ComputeEnergy:
-    """Return the compute energy an image before and after conversion, from recorded operations.
+    """Return the compute energy per image before and after conversion, from recorded operations.
 
     Datta et al. (2021), Eqs. 24 and 25 (24 prints F_SNN where it means F_ANN) and the footnote to them: before
     conversion each multiply-accumulate costs 3.2 pJ; after it, pixels that enter as analog values cost
@@ -291,14 +291,14 @@ def analog_macs(recording: Recording, graph: LayerGraph) -> int:
 
 
 def estimated_compute_energy(macs: Mapping[str, float], spikes_per_neuron: Mapping[str, float]) -> ComputeEnergy:
-    """Return the compute energy an image from average activities, to compare with published ones.
+    """Return the compute energy per image from average activities, to compare with published ones.
 
     Datta et al. (2021), Table III with Eqs. 24 and 25 to the letter: the first layer multiplies analog pixels once,
     a further layer accumulates F_ANN times its own zeta (although the spikes that reach it are those of the layer
     before), and spikes of the input are left out. The paper's gains of about 70 (CIFAR-10) and 125 (CIFAR-100) cannot
     be recomputed: they rest on activities that are drawn but not printed (Fig. 3). They lie below 177, the gain of
     VGG-16 with two hidden dense layers of 512 neurons if no layer but the first took energy, and need a uniform
-    activity of 0.28 and 0.076 spikes a neuron.
+    activity of 0.28 and 0.076 spikes per neuron.
 
     Parameters
     ----------
@@ -320,9 +320,9 @@ def estimated_compute_energy(macs: Mapping[str, float], spikes_per_neuron: Mappi
     missing = [name for name in others if name not in spikes_per_neuron]
     if missing:
         given = ", ".join(spikes_per_neuron) or "none"
-        raise DataError(f"the spikes a neuron of layer {missing[0]!r} are missing; given are those of: {given}")
+        raise DataError(f"the spikes per neuron of layer {missing[0]!r} are missing; given are those of: {given}")
     _check_counts(**{f"macs of {name}": count for name, count in macs.items()})
-    _check_counts(**{f"spikes a neuron of {name}": spikes_per_neuron[name] for name in others})
+    _check_counts(**{f"spikes per neuron of {name}": spikes_per_neuron[name] for name in others})
     return ComputeEnergy(
         ann_pj=MULTIPLY_ACCUMULATE_PJ * sum(macs.values()),
         analog_pj=MULTIPLY_ACCUMULATE_PJ * macs[first],

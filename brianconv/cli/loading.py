@@ -67,7 +67,7 @@ def load_training_images(parsed: argparse.Namespace, n_images: int | None) -> da
 
 
 def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """Pass the seed on to the code, if it or its input encoding draws random numbers."""
+    """Pass the seed on to the coding scheme, if it or its input encoding draws random numbers."""
     from brianconv.coding import find_coding
 
     scheme = find_coding(parsed.coding)

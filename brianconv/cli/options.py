@@ -75,7 +75,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name a network, its coding scheme, and how it is run."""
     add_model(parser)
     parser.add_argument("--coding", type=text, default="rate", metavar="NAME", help=", ".join(CODING_NAMES))
-    parser.add_argument("--steps", type=steps, metavar="N", help="steps per image (default: the code's)")
+    parser.add_argument("--steps", type=steps, metavar="N", help="steps per image (default: the coding scheme's)")
     parser.add_argument(
         "--delay",
         "--evaluation-delay",

@@ -77,11 +77,11 @@ def take_whole(settings: dict[str, Any], key: str, default: int, lowest: int) ->
 
 
 def take_numbers(settings: dict[str, Any], key: str, default: list[float]) -> list[float]:
-    """Take a number a channel out of the settings."""
+    """Take a number per channel out of the settings."""
     value = settings.pop(key, default)
     numbers = value if isinstance(value, list) else [value]
     if not all(type(number) in (int, float) for number in numbers):
-        raise ParameterError(f"--set {key}={shown(value)}: it is one number a channel, such as 0.49,0.48,0.45")
+        raise ParameterError(f"--set {key}={shown(value)}: it is one number per channel, such as 0.49,0.48,0.45")
     return [float(number) for number in numbers]
 
 

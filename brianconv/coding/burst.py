@@ -2,7 +2,7 @@
 
 The burst function g is multiplied by beta with every spike in succession and is 1 otherwise. A neuron fires when its
 potential reaches g * v_threshold, and that is what its spike carries and what is subtracted. The input bursts too, or
-sends the digits of the phase code (``encoding="phase"``), with which the papers' best figures were probably made.
+sends the digits of the phase coding (``encoding="phase"``), with which the papers' best figures were probably made.
 
 Source: Park et al. (2019), "Fast and efficient information transmission with burst spikes in deep spiking neural
 networks", DAC 2019, as compared with in Park et al. (2020), section II B and Table II.

@@ -89,7 +89,7 @@ def shown_value(key: str, value: Any) -> str:
 
 
 def describe_code(scheme: CodingScheme) -> str:
-    """Return the equations of a code, its parameters with ranges, and their sources, as text."""
+    """Return the equations of a coding scheme, its parameters with ranges, and their sources, as text."""
     sections = [f"{scheme.name}: {scheme.source}"]
     for title, model in (
         (f"input neurons ({scheme.encoding.name})", scheme.encoding.neuron),

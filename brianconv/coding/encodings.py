@@ -103,5 +103,5 @@ PHASE = InputEncoding(
     neuron=DIGITS_PER_STEP,
     on_image=ROUNDED_PIXEL,
     parameters={"n_phases": N_PHASES},
-    source="Kim et al. (2018), section 4.1, as the input of a code that adds up values of every step",
+    source="Kim et al. (2018), section 4.1, as the input of a coding scheme that adds up values of every step",
 )

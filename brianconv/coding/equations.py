@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from brian2.equations.equations import DIFFERENTIAL_EQUATION, EQUATION, PARAMETER, SUBEXPRESSION, Equations
-
 from brianconv.errors import ParameterError
 
+DIFFERENTIAL_EQUATION, SUBEXPRESSION, PARAMETER = "differential equation", "subexpression", "parameter"  # as in Brian2
 FIXED = {"constant", "linked"}
 Edit = tuple[int, int, str]
 
@@ -72,6 +71,8 @@ def equations_of(text: str) -> Mapping[str, Equation]:
     ParameterError
         If Brian2 refuses them.
     """
+    from brian2.equations.equations import EQUATION, Equations  # takes long, and not every command needs it
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # between Brian2 and pyparsing, no matter of the user

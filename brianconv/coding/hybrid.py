@@ -1,4 +1,4 @@
-"""Single-spike hybrid coding: analog pixels in the first step, then one spike a pixel; leaky neurons that fire once.
+"""Single-spike hybrid coding: analog pixels in the first step, then one spike per pixel; leaky neurons that fire once.
 
 The decision is taken from the potential of the output neurons and from the time at which they cross their threshold.
 Input encoding and number of spikes are independent choices: ``encoding`` is "hybrid", "analog" (direct encoding:

@@ -1,4 +1,4 @@
-"""What a membrane can do besides integrating: leak, rest after a spike, and be noisy; with every code.
+"""What a membrane can do besides integrating: leak, rest after a spike, and be noisy; with every coding scheme.
 
 Each changes the equations of a neuron model, where a reader sees it.
 """
@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from brian2 import Quantity, get_dimensions, second
+from brian2 import Quantity, second
 
 from brianconv.coding.equations import DIFFERENTIAL_EQUATION, equations_of, mentioned, rewritten
 from brianconv.coding.scheme import NeuronModel
 from brianconv.coding.times import (
-    PER_ROOT_TIME,
     Time,
     in_steps,
     in_whole_steps,
     is_number,
-    is_quantity,
+    is_per_root_time,
     is_time,
     per_root_step,
 )
@@ -84,7 +83,7 @@ class Membrane:
             )
         if is_time(self.refractory) and not self.refractory >= 0 * second:
             raise ParameterError(f"refractory is {self.refractory}; a refractory period is not negative")
-        if not is_number(self.noise) and (not is_quantity(self.noise) or get_dimensions(self.noise) != PER_ROOT_TIME):
+        if not is_number(self.noise) and not is_per_root_time(self.noise):
             raise ParameterError(
                 f"noise is {self.noise!r}; a standard deviation is a finite number, 0 or more, or a quantity such as "
                 "0.1*ms**-0.5"

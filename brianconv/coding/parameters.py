@@ -18,7 +18,7 @@ def resolve_parameters(
     populations: list[str],
     present: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return the value of every parameter of a code for every population.
+    """Return the value of every parameter of a coding scheme for every population.
 
     Parameters
     ----------

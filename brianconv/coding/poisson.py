@@ -2,7 +2,7 @@
 
 The spikes depend on seed, image, step and pixel only, so that a run can be repeated, and divided among processes.
 
-Source: Diehl et al. (2015), IJCNN; Kim et al. (2018), section 3.3: the rate code they compare with.
+Source: Diehl et al. (2015), IJCNN; Kim et al. (2018), section 3.3: the rate coding that they compare with.
 """
 
 from dataclasses import dataclass, replace

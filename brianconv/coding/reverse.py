@@ -1,4 +1,4 @@
-"""Reverse coding: one spike a neuron, and the later it comes, the more it is worth.
+"""Reverse coding: one spike per neuron, and the later it comes, the more it is worth.
 
 Park et al. (2020) compare with TDSNN (Zhang et al., 2019), in which larger activations fire later and neurons that
 tick drive each layer through its window. They print no equations, and TDSNN retrains the weights. This is **not

@@ -1,4 +1,4 @@
-"""What a neural code consists of: strings, numbers and their sources; nothing about images, devices or files.
+"""What a coding scheme consists of: strings, numbers and their sources; nothing about images, devices or files.
 
 All equations are Brian2 syntax. Besides their own variables they can use
 
@@ -146,7 +146,7 @@ class InputEncoding:
     on_image : str
         Statement at the first step of an image; ``pixel`` is the value of the neuron's pixel.
     parameters : mapping of str to Parameter
-        What the encoding needs beyond the parameters of the code.
+        What the encoding needs beyond the parameters of the coding scheme.
     bounded : bool
         Whether pixels must lie in [0, 1].
     analog_steps : int or None
@@ -193,7 +193,7 @@ class Readout:
     neuron : NeuronModel or None
         Model of the output neurons, or None for that of the hidden ones.
     more_steps : callable or None
-        Function of the values of the output's parameters: steps that the readout needs beyond those of the code.
+        Function of the values of the output's parameters: steps that the readout needs beyond those of the scheme.
     source : str
 
     Examples
@@ -223,7 +223,7 @@ class Readout:
 
 @dataclass(frozen=True)
 class CodingScheme:
-    """A neural code: a preset of input encoding, hidden neuron and readout, with its parameters.
+    """A coding scheme: a preset of input encoding, hidden neuron and readout, with its parameters.
 
     Attributes
     ----------
@@ -237,19 +237,19 @@ class CodingScheme:
     parameters : mapping of str to Parameter
     schedule : callable or None
         For codes in which layers take turns: a function of the same two that returns further shared variables, one
-        value a population.
+        value per population.
     threshold_path : callable or None
         For pictures: a function of the values of a population's parameters and of whether a neuron fired, shape
         (n_steps,), which returns the threshold of every step, NaN where the neuron cannot fire.
     expected_spike_count : callable or None
         Closed form of the spike count under constant drive, for tests.
     other_encodings : tuple of InputEncoding
-        Encodings that the code can take in the place of its own.
+        Encodings that the coding scheme can take in the place of its own.
     other_readouts : tuple of Readout
     no_max_pooling : str
-        Why the code cannot express maximum pooling, if it cannot.
+        Why the coding scheme cannot express maximum pooling, if it cannot.
     no_delay : str
-        Why the code cannot take synaptic delays, if it cannot.
+        Why the coding scheme cannot take synaptic delays, if it cannot.
     ticks : callable or None
         For codes with neurons that tick: a function of the values of a population's parameters and of the number of
         steps, which returns how many ticks reach each of its neurons in every step.
@@ -293,7 +293,7 @@ class CodingScheme:
     measured_threshold: float | None = None
 
     def with_encoding(self, name: str) -> CodingScheme:
-        """Return the code with another of its input encodings; raise ParameterError if it has none of that name."""
+        """Return the scheme with another of its input encodings; raise ParameterError if it has none of that name."""
         encodings = {encoding.name: encoding for encoding in (self.encoding, *self.other_encodings)}
         if not isinstance(name, str) or name not in encodings:
             raise ParameterError(
@@ -303,7 +303,7 @@ class CodingScheme:
         return replace(self, encoding=encodings[name])
 
     def with_readout(self, name: str) -> CodingScheme:
-        """Return the code with another of its readouts; raise ParameterError if it has none of that name."""
+        """Return the coding scheme with another of its readouts; raise ParameterError if it has none of that name."""
         readouts = {readout.name: readout for readout in (self.readout, *self.other_readouts)}
         if not isinstance(name, str) or name not in readouts:
             raise ParameterError(f"coding {self.name!r} is read out by {', '.join(readouts)}, not by {name!r}")
@@ -311,7 +311,7 @@ class CodingScheme:
 
     @property
     def all_parameters(self) -> dict[str, Parameter]:
-        """Parameters of the code and of its input encoding."""
+        """Parameters of the coding scheme and of its input encoding."""
         return {**self.parameters, **self.encoding.parameters}
 
 

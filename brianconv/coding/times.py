@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any
-
-from brian2 import Quantity, get_dimensions, second
-from brian2.units.fundamentalunits import DIMENSIONLESS
+import sys
+from typing import TYPE_CHECKING, Any
 
 from brianconv.errors import ParameterError
 
-Time = float | Quantity
-PER_ROOT_TIME = get_dimensions(second**-0.5)
+if TYPE_CHECKING:
+    from brian2 import Quantity
+
+    Time = float | Quantity
+else:
+    Time = Any
 WHOLE = 1e-6
+
+
+def has_dimensions(value: Any, **exponents: float) -> bool:
+    """Return whether a value is one Brian2 quantity with these exponents of seconds.
+
+    Brian2 is not imported for that: without it, there are no quantities.
+    """
+    units = sys.modules.get("brian2.units.fundamentalunits")
+    if units is None or not isinstance(value, units.Quantity) or value.shape:
+        return False
+    return value.dim == units.get_or_create_dimension(**exponents)
 
 
 def is_time(value: object) -> bool:
     """Return whether a value is a Brian2 quantity that is one time."""
-    return isinstance(value, Quantity) and not value.shape and value.dim == get_dimensions(second)
+    return has_dimensions(value, time=1)
+
+
+def is_per_root_time(value: object) -> bool:
+    """Return whether a value is one Brian2 quantity per square root of time."""
+    return has_dimensions(value, time=-0.5)
 
 
 def is_quantity(value: object) -> bool:
     """Return whether a value has a unit."""
-    return isinstance(value, Quantity) and value.dim is not DIMENSIONLESS
+    units = sys.modules.get("brian2.units.fundamentalunits")
+    return units is not None and isinstance(value, units.Quantity) and value.dim is not units.DIMENSIONLESS
 
 
 def in_steps(value: Any, dt: Quantity, what: str) -> float:
@@ -65,7 +84,7 @@ def per_root_step(value: Any, dt: Quantity, what: str) -> float:
     ParameterError
         If the value has another unit.
     """
-    if isinstance(value, Quantity) and not value.shape and value.dim == PER_ROOT_TIME:
+    if is_per_root_time(value):
         return float(value * dt**0.5)
     if is_quantity(value):
         raise ParameterError(f"{what} is {value}; it is a number per step, or a quantity such as 0.1*ms**-0.5")

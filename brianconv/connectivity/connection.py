@@ -121,7 +121,7 @@ class Connection:
         """Return the connection between activations that are divided by their scales.
 
         A scale is one number, or an array that broadcasts against the shape of its layer. The first weighted part
-        takes the input's scale, the last one the output's; where one scale a channel has become one a neuron (a
+        takes the input's scale, the last one the output's; where one scale per channel has become one per neuron (a
         reshape in front of a convolution), one-to-one weights take it.
         """
         one, chain = np.ones(()), list(self.chain)

@@ -132,7 +132,7 @@ class Convolution(Weighted):
         return i.ravel().astype(np.int32), j.ravel().astype(np.int32), w.ravel()
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Convolution:
-        """Return the map between activations divided by their scales, each one number or one a channel."""
+        """Return the map between activations divided by their scales, each one number or one per channel."""
         post = by_channel(output_scale, self.output_shape)
         pre = by_channel(input_scale, self.input_shape).reshape(self.groups, -1)
         per_output = np.repeat(pre, self.weight.shape[0] // self.groups, axis=0)

@@ -67,7 +67,7 @@ class Dense(Weighted):
         return i, j, self.weight.ravel()
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> Dense:
-        """Return the map between activations divided by their scales, each one number or one a neuron."""
+        """Return the map between activations divided by their scales, each one number or one per neuron."""
         post = np.broadcast_to(np.ravel(output_scale), self.output_shape)
         pre = np.broadcast_to(np.ravel(input_scale), self.input_shape)
         return replace(self, weight=self.weight * pre / post[:, None], bias=self.bias / post)

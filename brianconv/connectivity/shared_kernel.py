@@ -80,7 +80,7 @@ class SharedKernel:
 
 @dataclass(frozen=True, eq=False)
 class OneToOneKernel:
-    """One weight a neuron, from each source neuron to one target neuron.
+    """One weight per neuron, from each source neuron to one target neuron.
 
     Attributes
     ----------

@@ -130,7 +130,7 @@ class TransposedConvolution(Weighted):
         return i.ravel().astype(np.int32), j.ravel().astype(np.int32), w.ravel()
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> TransposedConvolution:
-        """Return the map between activations divided by their scales, each one number or one a channel."""
+        """Return the map between activations divided by their scales, each one number or one per channel."""
         pre = by_channel(input_scale, self.input_shape)
         post = by_channel(output_scale, self.output_shape)
         per_input = np.repeat(post.reshape(self.groups, -1), self.weight.shape[0] // self.groups, axis=0)

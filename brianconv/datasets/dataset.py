@@ -37,7 +37,7 @@ class Dataset:
         return self if n_images is None else replace(self, images=self.images[:n_images], labels=self.labels[:n_images])
 
     def standardized(self, mean: Sequence[float], std: Sequence[float]) -> Dataset:
-        """Return images (pixels - mean) / std, with one number a channel; the same data set if both are empty."""
+        """Return images (pixels - mean) / std, with one number per channel; the same data set if both are empty."""
         if not mean and not std:
             return self
         n_channels = self.images.shape[1]

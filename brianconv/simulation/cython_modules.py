@@ -1,4 +1,4 @@
-"""Cython code of run-time mode, compiled together: one module a processor core instead of one a code object.
+"""Cython code of run-time mode, compiled together: one module per processor core instead of one per code object.
 
 Most of the time that Brian2 takes to compile a code object goes into what all have in common. Here, code objects wait
 until the first of them runs. Functions that differ only in the names of groups are one. All that are not in the cache
@@ -17,8 +17,9 @@ import sys
 import sysconfig
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -161,7 +162,19 @@ def code_object_class() -> type[CythonCodeObject] | None:
     if target == "auto":
         words = os.environ.get("CXX", "").split() or ["g++"]
         target = "cython" if shutil.which(words[0]) and importlib.util.find_spec("Cython") else None
-    return ModuleCodeObject if target in ("cython", CythonCodeObject) else None
+    return ModuleCodeObject if target in ("cython", CythonCodeObject, ModuleCodeObject) else None
+
+
+@contextmanager
+def all_together() -> Iterator[None]:
+    """Let objects that a user has added be compiled together with ours, if they run in Cython."""
+    before, chosen = prefs["codegen.target"], code_object_class()
+    if chosen is not None:
+        prefs["codegen.target"] = chosen
+    try:
+        yield
+    finally:
+        prefs["codegen.target"] = before
 
 
 def split(code: str) -> Function:

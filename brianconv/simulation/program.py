@@ -272,7 +272,7 @@ class Run:
 def write_images(path: Path, rows: np.ndarray) -> None:
     """Write images, shape (n_images, n_pixels) in torch's order, as a program reads them.
 
-    The format: the 8 bytes ``brianimg``, the numbers of images and of pixels an image as 64-bit integers, then the
+    The format: the 8 bytes ``brianimg``, the numbers of images and of pixels per image as 64-bit integers, then the
     pixels as 64-bit floating-point numbers; little endian.
     """
     with path.open("wb") as file:

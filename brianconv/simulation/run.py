@@ -138,7 +138,7 @@ class Simulation:
         images : array, shape (n_images, channels, rows, columns)
             In [0, 1].
         n_steps : int, optional
-            Steps an image; the code's default otherwise.
+            Steps per image; the coding scheme's default otherwise.
         evaluation_delay : int
             Delayed evaluation: output spikes count from step evaluation_delay + 1 on.
         skip : int
@@ -151,7 +151,7 @@ class Simulation:
         progress : bool
             Whether to show a progress bar.
         **parameters
-            Parameters of the code that differ from those of the conversion, such as ``v_init=0.3``.
+            Parameters of the coding scheme that differ from those of the conversion, such as ``v_init=0.3``.
 
         Raises
         ------

@@ -17,7 +17,7 @@ class RunSettings:
     Attributes
     ----------
     n_steps : int
-        Steps an image.
+        Steps per image.
     evaluation_delay : int
         Delayed evaluation: output spikes count from step evaluation_delay + 1 on (Hwang et al. 2021).
     skip : int

@@ -1,1 +1,1 @@
-"""Tuning: find the parameters of a code, or train the spiking network itself, starting from a converted network."""
+"""Tuning: find the parameters of a coding scheme, or train the spiking network itself, from a converted network on."""

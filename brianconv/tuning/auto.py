@@ -1,4 +1,4 @@
-"""Automatic settings of a code: the cheapest that keeps the accuracy near that of the ANN.
+"""Automatic settings of a coding scheme: the cheapest that keeps the accuracy near that of the ANN.
 
 Every combination of a grid of parameters is simulated once with held-out training images. The recording then says what
 any number of steps, evaluation delay or skipped steps, and any threshold of early decision would have given, without
@@ -45,7 +45,7 @@ GRIDS: dict[str, list[Options]] = {
 }
 ACCUMULATING = ("phase", "burst")  # codes whose output adds up its input without leak, and may begin later
 PERIODS = (0, 1, 2, 5, 10, 20)  # that it leaves out
-PERIOD = 5  # steps, of a code without phases
+PERIOD = 5  # steps, of a coding scheme without phases
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ class Candidate:
     Attributes
     ----------
     options : mapping
-        Of the conversion and the code, `skip` among them.
+        Of the conversion and the coding scheme, `skip` among them.
     n_steps, evaluation_delay : int
     early_decision : float or None
         Threshold of early decision.
     accuracy : float
     mean_steps : float
-        Steps an image takes; below n_steps with early decision.
+        Steps that an image takes; below n_steps with early decision.
     operations : float
-        Synaptic operations an image; with early decision estimated as if all images had equally many in a step.
+        Synaptic operations per image; with early decision estimated as if all images had equally many in a step.
     """
 
     options: Mapping[str, Any]
@@ -110,7 +110,7 @@ def tune_auto(
     within : float
         Largest distance of the accuracy from the ANN's on the held-out images, as a share of images.
     n_steps : int, optional
-        Longest simulation; the default of the code otherwise.
+        Longest simulation; the default of the coding scheme otherwise.
     options : mapping, optional
         Options of conversion and code that are not searched.
     checkpoint : Checkpoint, optional
@@ -121,7 +121,7 @@ def tune_auto(
     Raises
     ------
     ParameterError
-        If there is no grid for the code, or nothing that was tried is accurate enough.
+        If there is no grid for the coding scheme, or nothing that was tried is accurate enough.
     DataError
         If there are no held-out images.
     """

@@ -139,7 +139,7 @@ def verify(
     spiking : SpikingNetwork
     images : array, shape (n_images, channels, rows, columns)
     n_steps : int, optional
-        Steps per image; the code's default otherwise.
+        Steps per image; the coding scheme's default otherwise.
     mode : {"runtime", "standalone"}
     synapses : {"structured", "explicit"}
     dtype : {"float64", "float32"}

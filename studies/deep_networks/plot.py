@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def draw(rows: dict[str, dict[str, Any]]) -> plt.Figure:
-    """Distance of the accuracy from the ANN's by step, one panel a code."""
+    """Distance of the accuracy from the ANN's by step, one panel per code."""
     codes = sorted({params.ROWS[title].code for title in rows}, reverse=True)
     figure, all_axes = plt.subplots(
         1, len(codes), figsize=(5.6 * len(codes), 3.8), sharey=True, squeeze=False, layout="constrained"
@@ -53,7 +53,7 @@ def draw(rows: dict[str, dict[str, Any]]) -> plt.Figure:
 def table(rows: dict[str, dict[str, Any]]) -> str:
     """Return the table of the README."""
     lines = [
-        "| network, code | steps | accuracy | ANN | decides as it | t99.0 / t99.5 / t99.9 | paper | spikes an image |",
+        "| network, code | steps | accuracy | ANN | decides as it | t99.0 / t99.5 / t99.9 | paper | spikes per image |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for title, row in rows.items():

@@ -13,13 +13,13 @@ class Network:
     n_calibration : int
         Training images, for the maximum activation of each layer.
     n_tuning, n_epochs, batch_size : int
-        Training images with which the kernels are tuned, passes over them, and images a step of the descent.
+        Training images with which the kernels are tuned, passes over them, and images per step of the descent.
     window : int
         T.
     starts : tuple of float
         Values of tau from which the descent begins, t_d being 0.
     untuned : float
-        tau of the network that was not tuned: the default of the code.
+        tau of the network that was not tuned: the default of the coding scheme.
     early : int
         Steps after which a layer begins with early firing.
     n_test, n_waiting : int

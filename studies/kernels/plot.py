@@ -91,7 +91,7 @@ def draw_times(results: dict[str, Any], network: params.Network) -> Figure:
         len(layers), len(shown), figsize=(2.9 * len(shown), height * len(layers) + 0.9), layout="constrained",
         sharex="row", sharey="row", squeeze=False,
     )  # fmt: skip
-    figure.suptitle(f"{network.title}: spikes an image by step of the layer's window (line: first spike)")
+    figure.suptitle(f"{network.title}: spikes per image by step of the layer's window (line: first spike)")
     for column, title in enumerate(shown):
         axes[0, column].set_title(title, fontsize=10)
         axes[-1, column].set_xlabel("step in the window")
@@ -112,7 +112,7 @@ def table(rows: dict[str, dict]) -> str:
     """Return accuracy, steps and spikes, and the share of the spikes of burst coding."""
     burst = rows[params.BURST]["spikes_per_image"]
     lines = [
-        "| kernels | steps | accuracy | spikes an image | share of burst's | operations (10^6) |",
+        "| kernels | steps | accuracy | spikes per image | share of burst's | operations (10^6) |",
         "|---|---|---|---|---|---|",
     ]
     for title, row in rows.items():

@@ -36,7 +36,7 @@ ROWS = {
     "direct": Row("direct", {}, 100),
     "hybrid, T = 5, untrained": Row("hybrid", {}),
 }
-REFERENCE = "poisson"  # energies are relative to it, as the papers' rate code is Poisson input
+REFERENCE = "poisson"  # energies are relative to it, as the papers' rate coding is Poisson input
 DRAWN_NETWORK = "net1"
 DRAWN = {
     "rate": "constant threshold",

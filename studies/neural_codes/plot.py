@@ -38,8 +38,8 @@ def main() -> None:
 def table(rows: dict[str, dict]) -> str:
     """Return the results of a network as a Markdown table."""
     lines = [
-        "| code | options of `brianconv run` | accuracy | t99.0 / t99.5 / t99.9 | spikes an image "
-        "| operations (10^6) | nJ an image | TrueNorth | SpiNNaker |",
+        "| code | options of `brianconv run` | accuracy | t99.0 / t99.5 / t99.9 | spikes per image "
+        "| operations (10^6) | nJ per image | TrueNorth | SpiNNaker |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for title in (title for title in params.ROWS if title in rows):

@@ -1,4 +1,4 @@
-"""Accuracy, latency, spikes, operations and energy of each neural code on two networks.
+"""Accuracy, latency, spikes, operations and energy of each coding scheme on two networks.
 
     python -m studies.neural_codes.run --data-root DIR [--jobs 2] [--network NAME] [--only "ROW"]
 
@@ -123,7 +123,7 @@ def _figures(spiking: SpikingNetwork, recording: Recording, labels: np.ndarray) 
 
 
 def _add_energies(rows: dict[str, dict]) -> None:
-    """Normalise energies by those of the Poisson rate code, as Park et al. (2020) do."""
+    """Normalise energies by those of Poisson rate coding, as Park et al. (2020) do."""
     reference = rows[params.REFERENCE]
     for row in rows.values():
         if "refused" in row:

@@ -49,7 +49,7 @@ def measure_network(workload: Workload, repeats: int) -> Measured:  # noqa: ARG0
 
 
 def measure_program(workload: Workload, repeats: int, build: Mapping[str, Any]) -> Measured:
-    """Measure a generated program; what its start takes is left out of the time an image and given beside it."""
+    """Measure a generated program; what its start takes is left out of the time per image and given beside it."""
     images = workload.images[:N_EXPLICIT] if build["synapses"] == "explicit" else workload.images
     simulation = Simulation(workload.spiking, "standalone", **build)
 

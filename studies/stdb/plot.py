@@ -1,4 +1,4 @@
-"""Draw spikes a neuron by layer, energies and the courses of trainings, and print the tables.
+"""Draw spikes per neuron by layer, energies and the courses of trainings, and print the tables.
 
     python -m studies.stdb.plot
 
@@ -55,7 +55,7 @@ def accuracy_table(name: str, results: dict[str, Any]) -> str:
 def variant_table(variants: dict[str, Any]) -> str:
     """Return the variants of Figure 4 as a Markdown table."""
     lines = [
-        "| variant | Figure 4 | steps | accuracy | spikes a neuron | energy, ANN / SNN |",
+        "| variant | Figure 4 | steps | accuracy | spikes per neuron | energy, ANN / SNN |",
         "|---|---|---|---|---|---|",
     ]
     for title, row in variants.items():
@@ -79,7 +79,7 @@ def _draw(name: str, variants: dict[str, Any]) -> None:
         layers = list(row["spikes_per_neuron"])[1:-1]
         left.bar(np.arange(len(layers)) + 0.2 * (k - 1.5), _hidden(row), 0.2, label=title, color=colour)
         left.set_xticks(range(len(layers)), layers)
-    left.set(ylabel="spikes a neuron and image", title=f"{name}, T = {params.T}")
+    left.set(ylabel="spikes per neuron and image", title=f"{name}, T = {params.T}")
     left.set_ylim(top=1.5 * max(max(_hidden(row)) for row in drawn.values()))
     left.legend(ncols=2, fontsize="small")
     gains = [row["snn_energy_nj"] / row["ann_energy_nj"] for row in drawn.values()]

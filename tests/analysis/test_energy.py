@@ -397,7 +397,7 @@ def test_errors_name_what_is_wrong():
         estimated_compute_energy({}, {})
     with pytest.raises(DataError, match="layer 'b' are missing; given are those of: a"):
         estimated_compute_energy({"a": 1, "b": 1}, {"a": 1.0})
-    with pytest.raises(ParameterError, match="spikes a neuron of b: nan is not a count"):
+    with pytest.raises(ParameterError, match="spikes per neuron of b: nan is not a count"):
         estimated_compute_energy({"a": 1, "b": 1}, {"b": math.nan})
 
 

@@ -287,3 +287,17 @@ def test_a_log_file_that_cannot_grow_shows_no_traceback(tmp_path, capsys):
         assert "No space left on device" in capsys.readouterr().err
     finally:
         brian.removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["codes"], ["--help"], ["run", "--help"], ["run", "--coding", "phase", "--help"]]
+)
+def test_what_only_lists_starts_without_torch_and_brian(arguments):
+    script = (
+        "import sys, brianconv.cli\n"
+        "try:\n    brianconv.cli.main(sys.argv[1:])\n"
+        "except SystemExit:\n    pass\n"
+        "print([name for name in ('torch', 'brian2', 'matplotlib', 'scipy', 'sympy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout

@@ -109,3 +109,12 @@ def test_a_potential_that_cannot_change_is_no_membrane(flags):
     model = NeuronModel("own", f"v : 1 ({flags})", "euler", "v > 1", reset="", on_image="")
     with pytest.raises(ParameterError, match="'own' have no membrane"):
         with_membrane(model, Membrane(tau_m=20))
+
+
+def test_kinds_of_equations_have_the_names_that_brian_gives_them():
+    from brian2.equations import equations as of_brian
+
+    from brianconv.coding import equations
+
+    for kind in ("DIFFERENTIAL_EQUATION", "SUBEXPRESSION", "PARAMETER"):
+        assert getattr(equations, kind) == getattr(of_brian, kind)

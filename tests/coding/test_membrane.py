@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from brian2 import ms
 from torch import nn
 
-from brianconv import plot_potentials, simulate, verify
+from brianconv import convert, plot_potentials, simulate, verify
 from brianconv.coding import CODINGS
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
@@ -213,3 +214,18 @@ def test_values_that_make_no_sense_are_refused(code, options, message):
 def test_pixels_have_no_membrane(code):
     with pytest.raises(ParameterError, match=r"'input' .* has no membrane: it sends pixels"):
         network(code).with_membrane(INPUT, refractory=3)
+
+
+@pytest.mark.parametrize("code", ["burst", "phase", "ttfs"])
+def test_delays_given_as_times_are_described_with_what_they_need(code):
+    network = small_cnn()
+    as_time, in_steps = (
+        convert(network, normalization="none", input_shape=SMALL_SHAPE, coding=code, synaptic_delay=delay)
+        for delay in (2 * ms, 2)
+    )
+    for layer in ("input", "layer_0"):
+        text, expected = as_time.describe(layer), in_steps.describe(layer)
+        assert "sent_2" in text and text.replace("2. ms", "2 steps") == expected
+    half = convert(network, normalization="none", input_shape=SMALL_SHAPE, coding=code, synaptic_delay=0.5 * ms)
+    assert "note: with steps of 1. ms, this network cannot be built: the synaptic delay" in half.describe()
+    assert "sent_5" in half.describe("layer_0", dt=0.1 * ms)

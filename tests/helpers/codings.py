@@ -25,7 +25,7 @@ def spiking_cnn(code, **options):
 
 
 def steps_of(spiking) -> int:
-    """Steps of a short run: those that the code needs, at most N_STEPS for one that can be stopped at any time."""
+    """Steps of a short run: those that the scheme needs, at most N_STEPS for one that can be stopped at any time."""
     return spiking.default_steps if spiking.coding.schedule else min(spiking.default_steps, N_STEPS)
 
 

@@ -1,4 +1,4 @@
-"""verify() sees every fault that it could see: in spikes, potentials, scores and decisions, of every code."""
+"""verify() sees every fault that it could see: in spikes, potentials, scores and decisions, of every coding scheme."""
 
 from dataclasses import replace
 

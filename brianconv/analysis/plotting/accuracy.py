@@ -20,7 +20,7 @@ def plot_accuracy(
     *,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw accuracy by step, one curve a name, with the accuracy of the network before conversion as a line.
+    """Draw accuracy by step, one curve per name, with the accuracy of the network before conversion as a line.
 
     The axis begins where the curves have settled, so that their differences can be seen.
 

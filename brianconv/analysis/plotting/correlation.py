@@ -25,7 +25,7 @@ def plot_correlation(
     *,
     ax: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw firing rates against normalised activations, one panel a layer; perfect conversion lies on the diagonal.
+    """Draw firing rates against normalised activations, one panel per layer; perfect conversion lies on the diagonal.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class SpikeCounter(GeneratedOperation):
 
     Attributes
     ----------
-    spikes, operations : dynamic arrays of int, one entry a step
+    spikes, operations : dynamic arrays of int, one entry per step
     """
 
     def __init__(self, source: NeuronGroup, fan_out: np.ndarray, slot: str) -> None:
@@ -92,7 +92,7 @@ class ImageEnd(GeneratedOperation):
 
     Attributes
     ----------
-    steps, decisions, decided : dynamic arrays of int, one entry an image
+    steps, decisions, decided : dynamic arrays of int, one entry per image
         Number of steps, class decided on, and whether early decision ended the image.
     """
 

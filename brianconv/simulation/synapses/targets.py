@@ -49,7 +49,7 @@ class StructuredNumpyCodeGenerator(NumpyCodeGenerator):
         line = super().conditional_write(line, stmt, variables, conditional_write_vars, created_vars)
         if stmt.var not in conditional_write_vars:
             return line
-        condition = conditional_write_vars[stmt.var]  # such as not_refractory: one value an event
+        condition = conditional_write_vars[stmt.var]  # such as not_refractory: one value per event
         return word_substitute(line, {name: f"{name}[{condition}]" for name in EVENT_INDICES})
 
 

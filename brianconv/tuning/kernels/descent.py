@@ -48,7 +48,7 @@ class KernelResult:
     tau, t_d : mapping of str to float
         In steps.
     losses : mapping
-        ``losses[kind][population]``, one value a batch, for the kinds precision, minimum and maximum (Eqs. 9 to 11).
+        ``losses[kind][population]``, one value per batch, for the kinds precision, minimum and maximum (Eqs. 9 to 11).
     paths : mapping
         ``paths["tau"][population]`` and ``paths["t_d"][population]`` before each batch.
     window : int
@@ -63,7 +63,7 @@ class KernelResult:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Parameters of the code, as `SpikingNetwork.with_parameters` and ``--set @FILE`` take them."""
+        """Parameters of the coding scheme, as `SpikingNetwork.with_parameters` and ``--set @FILE`` take them."""
         return {"window": self.window, "tau": dict(self.tau), "t_d": dict(self.t_d)}
 
     @property

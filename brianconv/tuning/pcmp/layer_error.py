@@ -34,7 +34,7 @@ class LayerwiseSimulation:
     activations : dict of str to tensor, shape (n_images, n_neurons)
         What the firing rates should be.
     trains : dict of str to list of array
-        For each population that has fired, and still has layers to reach, one array an image: bits of shape
+        For each population that has fired, and still has layers to reach, one array per image: bits of shape
         (n_steps, n_neurons).
     """
 

@@ -54,7 +54,7 @@ class PrechargeResult:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Parameters of the code, as `SpikingNetwork.with_parameters` and ``--set @FILE`` take them."""
+        """Parameters of the coding scheme, as `SpikingNetwork.with_parameters` and ``--set @FILE`` take them."""
         return {"v_init": dict(self.v_init)}
 
     @property
@@ -86,7 +86,7 @@ def tune_pcmp(
     Parameters
     ----------
     spiking : SpikingNetwork
-        Of the rate code, with unchanged neurons; its `v_init` is not used.
+        Of rate coding, with unchanged neurons; its `v_init` is not used.
     images : array, shape (n_images, channels, rows, columns)
         Training images in [0, 1].
     n_steps : int
@@ -180,7 +180,7 @@ def check_pcmp(spiking: SpikingNetwork, images: np.ndarray, n_steps: int, candid
     for name in charged_populations(spiking):
         original = spiking.coding.encoding.neuron if name == INPUT else spiking.coding.neuron
         if spiking.neurons[name] != original:
-            raise ParameterError(f"population {name!r} has changed neurons: pcmp needs those of the rate code")
+            raise ParameterError(f"population {name!r} has changed neurons: pcmp needs those of rate coding")
     check_images(images, spiking.graph.input_shape, "images to tune with")
     if n_steps < 1:
         raise ParameterError(f"n_steps is {n_steps}; the error is summed over at least 1 step")

@@ -1,4 +1,4 @@
-"""A converted network as a torch module with trainable weights, one threshold and one decay a layer.
+"""A converted network as a torch module with trainable weights, one threshold and one decay per layer.
 
 It is made from a `SpikingNetwork` of hybrid or direct coding and the module that was converted, and leads back to
 both: weights for the module, and settings with which `convert` makes the trained spiking network.

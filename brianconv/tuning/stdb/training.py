@@ -1,6 +1,6 @@
 """Spike-timing-dependent backpropagation (STDB): train a converted network as the spiking network that it is.
 
-Weights, one threshold and one decay a layer follow the gradient of a cross-entropy on potential and spike time of the
+Weights, one threshold and one decay per layer follow the gradient of a cross-entropy on potential and spike time of the
 output through all steps; from a network converted at some hundred steps it makes one that needs five.
 
 Source: Datta et al. (2021), arXiv:2107.12374, sections IV and V-A. The optimiser, which the paper does not name, is

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 REPEATS = 3
 CASES = (
@@ -28,7 +29,8 @@ def measure(model: str, mode: str) -> list[float]:
 
     digits = datasets.load("digits", "train").images
     if model == "demo":
-        network, images = small_cnn().eval(), digits
+        network: Any = small_cnn().eval()
+        images = digits
     else:
         import numpy as np
 

@@ -6,13 +6,16 @@ so that its support code cannot clash with that of another.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
 
 from brianconv.errors import SimulationError
 
-UNITS = 4
+UNITS = 4 if (os.cpu_count() or 1) > 2 else 2
+# files without an inner loop: one unit, since each would read the same headers again
+PLAIN = ("objects.cpp", "run.cpp", "synapses_classes.cpp", "aligned_arrays.cpp")
 ALIGNED_ARRAYS = """\
 // arrays begin at a cache line: misaligned vectors cost up to half of the speed
 #include <cstdlib>
@@ -44,8 +47,8 @@ main: {objects}
 %.o: %.cpp
 \t$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(PLAIN) -I. -c $< -o $@
 
-# they run once, at the start and at the end, and take most of the compiler's time if they are optimised
-objects.o main.o: PLAIN = -O0
+# what runs once, at the start and at the end, takes most of the compiler's time if it is optimised
+main.o: PLAIN = -O0
 """
 
 
@@ -60,6 +63,7 @@ def bundle_sources(folder: Path, flags: str) -> None:
         Compiler flags.
     """
     files = sorted((folder / "code_objects").glob("*.cpp"))
+    files.sort(key=lambda file: file.stat().st_size, reverse=True)  # so that the units are about equally long
     for unit in range(UNITS):
         (folder / f"code_objects_{unit}.cpp").write_text(_bundle(files[unit::UNITS]))
     for file in files:
@@ -68,7 +72,11 @@ def bundle_sources(folder: Path, flags: str) -> None:
     arrays.write_text(_allocated_once(_with_checked_loading(arrays.read_text())))
     (folder / "aligned_arrays.cpp").write_text(ALIGNED_ARRAYS)
     shutil.rmtree(folder / "results", ignore_errors=True)
-    objects = sorted(str(path.relative_to(folder).with_suffix(".o")) for path in folder.rglob("*.cpp"))
+    plain = [name for name in PLAIN if (folder / name).exists()]
+    main = folder / "main.cpp"
+    main.write_text("".join(f'#include "{name}"\n' for name in plain) + main.read_text())
+    compiled = [path for path in folder.rglob("*.cpp") if path.parent != folder or path.name not in plain]
+    objects = sorted(str(path.relative_to(folder).with_suffix(".o")) for path in compiled)
     (folder / "makefile").unlink()
     (folder / "Makefile").write_text(MAKEFILE.format(flags=flags, objects=" ".join(objects)))
 

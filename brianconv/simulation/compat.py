@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import brian2
@@ -44,6 +45,12 @@ def mark_as_used(objects: Iterable[BrianObject], network: Network) -> None:
     """Keep Brian2 from warning of each object that it never ran: to look at a network is a use of it."""
     for brian_object in objects:
         brian_object._network = network.id
+
+
+def header_folders() -> list[str]:
+    """Return the folders with the C++ headers that Brian2's Cython templates include (from 2.11 on, of two places)."""
+    package = Path(brian2.__file__).parent
+    return [str(package / "synapses"), str(package / "devices" / "cpp_standalone" / "brianlib")]
 
 
 @contextmanager

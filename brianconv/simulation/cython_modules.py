@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import brian2
-import brian2.synapses
 import numpy as np
 from brian2 import get_device, prefs
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
@@ -37,6 +37,7 @@ from brianconv.errors import CompilerError
 from brianconv.files import WorkingFolder, reported, write_atomically
 from brianconv.progress import SHORTEST_S, progress_bar
 from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
+from brianconv.simulation.compat import header_folders
 from brianconv.simulation.compiler import BUILD_LIMIT_S, FULL_DISK, Compiler, compiler_flags, find_compiler
 from brianconv.simulation.processes import call
 
@@ -90,6 +91,7 @@ class Waiting:
 LOCK = threading.RLock()
 WAITING: weakref.WeakSet[Waiting] = weakref.WeakSet()
 LOADED: dict[str, Callable[[Mapping[str, Any]], Any]] = {}  # functions by their keys
+MODULES: dict[str, ModuleType] = {}  # kept, and loaded once: Python does not survive two modules of one name
 
 
 class ModuleCodeObject(CythonCodeObject):
@@ -248,7 +250,7 @@ def _preferences() -> list[str]:
         f"-D{name}" if value is None else f"-D{name}={value}" for name, value in prefs["codegen.cpp.define_macros"]
     ]
     folders = [*prefs["codegen.cpp.include_dirs"], np.get_include(), sysconfig.get_path("include")]
-    folders.append(str(Path(brian2.synapses.__file__).parent))
+    folders += header_folders()
     found = [f"-L{folder}" for folder in prefs["codegen.cpp.library_dirs"]]
     found += [f"-Wl,-rpath,{folder}" for folder in prefs["codegen.cpp.runtime_library_dirs"]]
     linked = [f"-l{library}" for library in prefs["codegen.cpp.libraries"]]
@@ -281,15 +283,17 @@ def _load(key: str) -> bool:
 def _import(module: str, build: Callable[[], Path]) -> None:
     """Import a module from the cache, where it is built if it is missing or damaged."""
     name = f"brianconv_{module}"
-    with WorkingFolder(part_of_cache("runs")) as own:
-        library = fetch_program(module, own, build, part="modules", name=f"{name}.so")
-        spec = importlib.util.spec_from_file_location(name, library)
-        assert spec is not None and spec.loader is not None
-        imported = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(imported)
-    for function in dir(imported):
+    if module not in MODULES:
+        with WorkingFolder(part_of_cache("runs")) as own:
+            library = fetch_program(module, own, build, part="modules", name=f"{name}.so")
+            spec = importlib.util.spec_from_file_location(name, library)
+            assert spec is not None and spec.loader is not None
+            imported = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(imported)
+        MODULES[module] = imported
+    for function in dir(MODULES[module]):
         if function.startswith("main_"):
-            LOADED[function.removeprefix("main_")] = getattr(imported, function)
+            LOADED[function.removeprefix("main_")] = getattr(MODULES[module], function)
 
 
 def _compile(

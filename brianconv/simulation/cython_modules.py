@@ -17,9 +17,8 @@ import sys
 import sysconfig
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -164,19 +163,7 @@ def code_object_class() -> type[CythonCodeObject] | None:
     if target == "auto":
         words = os.environ.get("CXX", "").split() or ["g++"]
         target = "cython" if shutil.which(words[0]) and importlib.util.find_spec("Cython") else None
-    return ModuleCodeObject if target in ("cython", CythonCodeObject, ModuleCodeObject) else None
-
-
-@contextmanager
-def all_together() -> Iterator[None]:
-    """Let objects that a user has added be compiled together with ours, if they run in Cython."""
-    before, chosen = prefs["codegen.target"], code_object_class()
-    if chosen is not None:
-        prefs["codegen.target"] = chosen
-    try:
-        yield
-    finally:
-        prefs["codegen.target"] = before
+    return ModuleCodeObject if target in ("cython", CythonCodeObject) else None
 
 
 def split(code: str) -> Function:

@@ -15,7 +15,6 @@ from brian2.core.base import BrianObjectException
 
 from brianconv.decisions import StableDecision
 from brianconv.simulation.compat import pathways, queue_state, restore_queue
-from brianconv.simulation.cython_modules import all_together
 from brianconv.simulation.initial_values import InitialValues, restored_variables
 from brianconv.simulation.network import BrianNetwork, explained
 from brianconv.simulation.neurons.threshold import Sleeping
@@ -131,7 +130,7 @@ class RuntimeNetwork(BrianNetwork):
     def run(self, duration: Quantity) -> None:
         """Run for some time; ParameterError if Brian2 refuses the equations."""
         # Brian2 compares potentials with 1e50, which float32 cannot hold
-        with np.errstate(over="ignore"), all_together(), explained(self, (BrianObjectException,)):
+        with np.errstate(over="ignore"), explained(self, (BrianObjectException,)):
             try:
                 self.network.run(duration, namespace={})
             finally:

@@ -7,7 +7,6 @@ from brian2 import Clock, Network, NeuronGroup, TimedArray, ms
 
 from brianconv import Dense
 from brianconv.connectivity.connection import Connection
-from brianconv.simulation.cython_modules import ModuleCodeObject
 from brianconv.simulation.synapses.explicit import connect_explicit
 
 N_PRE, N_POST, N_STEPS = 6, 4, 8
@@ -17,7 +16,7 @@ LOCALS_OF_BRIAN2 = ["capsule", "cpp_queue", "num_spikes", "spike_data", "spike_v
 @pytest.fixture(params=["numpy", "cython"])
 def target(request):
     before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = ModuleCodeObject if request.param == "cython" else request.param
+    brian2.prefs.codegen.target = request.param
     yield request.param
     brian2.prefs.codegen.target = before
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from brianconv import AveragePooling, Convolution, Dense, MaxPooling, StructuredSynapses, group_index
 from brianconv.connectivity.connection import Connection
 from brianconv.errors import ParameterError, ShapeError
-from brianconv.simulation.cython_modules import ModuleCodeObject
 from brianconv.simulation.synapses.targets import protect_events
 from tests.helpers.connectivities import CHAINS, chains, dyadic_weight
 
@@ -41,8 +40,7 @@ omega    : 1 (shared)
 @pytest.fixture(params=["numpy", "cython"])
 def target(request):
     before = brian2.prefs.codegen.target
-    # compiled together, which takes a tenth of the time
-    brian2.prefs.codegen.target = ModuleCodeObject if request.param == "cython" else request.param
+    brian2.prefs.codegen.target = request.param
     yield request.param
     brian2.prefs.codegen.target = before
 
@@ -109,7 +107,7 @@ def test_random_connections_same_as_plain_synapses(numpy_target, chain, on_pre, 
 @settings(max_examples=12, deadline=None)
 def test_random_connections_same_as_plain_synapses_in_cython(chain, seed):
     before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = ModuleCodeObject
+    brian2.prefs.codegen.target = "cython"
     try:
         pair = Pair(chain, "v_post += w * omega", delay=1, seed=seed).run()
     finally:

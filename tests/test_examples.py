@@ -28,7 +28,7 @@ def test_the_example_of_a_public_name_runs(name, numpy_target, tmp_path, monkeyp
     examples = examples_of(name)
     assert examples.examples, f"the docstring of {name} shows no example"
     said: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     with warnings.catch_warnings():
         outcome = runner.run(examples, out=said.append)
     plt.close("all")

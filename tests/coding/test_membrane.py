@@ -125,7 +125,7 @@ def test_millivolts_give_the_same_spikes(numpy_target, code):
 def test_traces_are_drawn_in_millivolts(numpy_target):
     spiking = network("rate", v_init=0.5).in_millivolts()
     recording = simulate(spiking, dyadic_images(1, SMALL_SHAPE), 20, record_potentials={"layer_0": [(0, 0, 1)]})
-    axes = plot_potentials(recording, spiking, "layer_0").axes[0]
+    axes = plot_potentials(recording, "layer_0").axes[0]
     assert "mV" in axes.get_ylabel()
     heights = [patch.get_data().values for patch in axes.patches]
     assert np.allclose(heights[0], -50)

@@ -26,6 +26,15 @@ def test_structured_synapses_of_the_documentation_prefer_what_they_say(numpy_tar
     assert preferring > 2 * neighbour
 
 
+ELSEWHERE = ("guide.md", "structured_synapses.md")  # tested on their own
+PAGES = [p for p in sorted((ROOT / "docs").glob("*.md")) if "```python" in p.read_text() and p.name not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_the_other_pages_run(page, numpy_target):
+    exec(compile(blocks_of(page), str(page), "exec"), {})
+
+
 @pytest.mark.parametrize(
     ("page", "written"),
     [("README.md", {"raster.png", "traces.png", "comparison.pdf", "comparison.csv", "sorted.pdf"}),

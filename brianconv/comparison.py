@@ -15,17 +15,13 @@ from scipy.stats import binomtest
 
 from brianconv.analysis.choices import lively_neurons
 from brianconv.analysis.energy import (
-    ACCUMULATE_PJ,
-    MULTIPLY_ACCUMULATE_PJ,
     SPINNAKER,
     TRUENORTH,
-    analog_macs,
-    macs_by_layer,
+    compute_energy_by_step,
     normalized_energy,
     spikes_by_layer,
-    synaptic_operations_by_layer,
 )
-from brianconv.analysis.metrics import versions
+from brianconv.analysis.metrics import aligned, versions
 from brianconv.coding import CODINGS, find_coding
 from brianconv.coding.scheme import Coding
 from brianconv.conversion.settings import convert_with_settings
@@ -33,7 +29,7 @@ from brianconv.datasets.dataset import Dataset
 from brianconv.errors import DataError, ParameterError, UnsupportedLayerError
 from brianconv.files import write_atomically
 from brianconv.images import image_array
-from brianconv.notebook import html_table
+from brianconv.notebook import html_table, pandas_for
 from brianconv.positions import Position
 from brianconv.recording import LATENCY_PERCENTS, Recording, check_labels
 from brianconv.simulation.run import checked_settings, simulate
@@ -138,13 +134,7 @@ class Comparison:
 
     def to_dataframe(self) -> Any:
         """Return the table as a pandas DataFrame; ParameterError if pandas is not installed."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ParameterError(
-                "to_dataframe needs pandas: pip install 'brianconv[analysis]', or use records()"
-            ) from error
-        return pandas.DataFrame(self.records()).set_index("coding")
+        return pandas_for("to_dataframe", ", or use records()").DataFrame(self.records()).set_index("coding")
 
     def as_dict(self) -> dict[str, Any]:
         """Return all numbers, as they are written to JSON."""
@@ -183,15 +173,9 @@ class Comparison:
 
     def __str__(self) -> str:
         heading = ["coding", *(title for title, _, _ in COLUMNS)]
-        # one column a scheme: the table stays narrow, however many numbers there are
-        table = [[heading[k], *(row[k] for row in self._cells())] for k in range(len(heading))]
-        widths = [max(len(line[k]) for line in table) for k in range(len(table[0]))]
-        lines = [
-            line[0].ljust(widths[0])
-            + "".join(f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True))
-            for line in table
-        ]
-        return "\n".join([*lines, "", *self._remarks()])
+        # one column per scheme: the table stays narrow, however many numbers there are
+        table = aligned(list(zip(heading, *self._cells(), strict=True)))
+        return "\n".join([table, "", *self._remarks()])
 
     def _repr_html_(self) -> str:
         caption = f"{len(self.labels)} images; ANN {100 * self.ann_accuracy:.2f} %. " + " ".join(self._remarks()[1:])
@@ -274,21 +258,27 @@ def compare(
     asked = _asked(codes, given)
     notes = []
     if calibration_images is None:
-        calibration_images = images
+        calibration = images
         notes.append("activations were normalised with the test images: pass calibration_images")
+    else:
+        calibration = image_array(calibration_images, "calibration images")
     check_labels(labels, len(images), int(np.max(labels, initial=0)) + 1)
     if not 0 <= shown_image < len(images):
         raise ParameterError(f"shown_image is {shown_image}; there are images 0 to {len(images) - 1}")
+    judged = None
+    if held_out is not None:
+        judged = Dataset("held-out images", image_array(held_out[0]), np.asarray(held_out[1]))
     networks, left_out = {}, {}
     for name, (coding, chosen) in asked.items():
         try:
-            if held_out is not None:
-                chosen |= _tuned(model, image_array(calibration_images), held_out, coding, chosen, mode, notes)
-            networks[name] = _converted(model, calibration_images, coding, chosen)
+            if judged is not None and not (isinstance(coding, Coding) and coding.options):  # the user has chosen
+                chosen |= _tuned(model, calibration, judged, name, _of_network(chosen), mode, notes)
+            networks[name] = convert_with_settings(model, calibration, coding, _of_network(chosen))
         except (ParameterError, UnsupportedLayerError) as error:
             left_out[name] = str(error)
     if not networks:
-        raise ParameterError(f"no coding scheme can express the network: {_list(left_out)}")
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise ParameterError(f"no coding scheme can express the network: {reasons}")
     first = next(iter(networks.values()))
     if len(first.graph.output.shape) != 1:
         raise DataError("the network returns images; compare takes a classifier")
@@ -306,15 +296,16 @@ def compare(
             record_spikes=spiking.populations, record_potentials={layer: [position]}, **runs[name],
         )  # fmt: skip
         outcomes[name] = recording, shown
-    numbers = _numbers({name: pair[0] for name, pair in outcomes.items()}, networks, labels)
+    numbers = _numbers({name: pair[0] for name, pair in outcomes.items()}, labels)
     compared = [
         Compared(name, asked[name][1], recording, shown, numbers[name]) for name, (recording, shown) in outcomes.items()
     ]
     return Comparison(compared, left_out, np.asarray(labels), (layer, position), notes)
 
 
-def _list(reasons: Mapping[str, str]) -> str:
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+def all_codes() -> list[str]:
+    """Return the names of the coding schemes that are compared unless the user chooses, rate coding first."""
+    return sorted(CODINGS, key=lambda name: name != "rate")
 
 
 def _asked(
@@ -323,7 +314,7 @@ def _asked(
     """Return coding scheme and settings by name; raise ParameterError for a name that is unknown."""
     if isinstance(codes, str):
         raise ParameterError(f"codes is {codes!r}; it is a list of coding schemes, such as ['rate', 'phase']")
-    chosen = sorted(CODINGS, key=lambda name: name != "rate") if codes is None else list(codes)
+    chosen = all_codes() if codes is None else list(codes)
     asked: dict[str, tuple[str | Coding, dict[str, Any]]] = {}
     for coding in chosen:
         name = find_coding(coding.scheme.name if isinstance(coding, Coding) else coding).name
@@ -338,23 +329,18 @@ def _asked(
     return asked
 
 
-def _converted(model: nn.Module, calibration: Any, coding: str | Coding, chosen: Mapping[str, Any]) -> SpikingNetwork:
-    of_network = {key: value for key, value in chosen.items() if key not in (*RUN, "n_steps")}
-    return convert_with_settings(model, calibration, coding, of_network)
+def _of_network(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that are not those of a run."""
+    return {key: value for key, value in chosen.items() if key not in (*RUN, "n_steps")}
 
 
 def _tuned(
-    model: nn.Module, calibration: np.ndarray, held_out: tuple[Any, np.ndarray], coding: str | Coding,
-    chosen: Mapping[str, Any], mode: str, notes: list[str],
+    model: nn.Module, calibration: np.ndarray, held_out: Dataset, name: str, options: Mapping[str, Any], mode: str,
+    notes: list[str],
 ) -> dict[str, Any]:  # fmt: skip
     """Return the cheapest settings that keep the accuracy on held-out images; {} and a note if there are none."""
-    name = coding.scheme.name if isinstance(coding, Coding) else coding
-    if isinstance(coding, Coding) and coding.options:
-        return {}  # the user has chosen
-    data = Dataset("held-out images", image_array(held_out[0]), np.asarray(held_out[1]))
-    options = {key: value for key, value in chosen.items() if key not in (*RUN, "n_steps")}
     try:
-        best = tune_auto(model, calibration, data, name, options=options, mode=mode, dtype="float32").best
+        best = tune_auto(model, calibration, held_out, name, options=options, mode=mode, dtype="float32").best
     except ParameterError as error:
         notes.append(f"{name} runs with its defaults: {error}")
         return {}
@@ -376,29 +362,26 @@ def _reference(names: Sequence[str]) -> str:
     return "rate" if "rate" in names else names[0]
 
 
-def _numbers(
-    recordings: Mapping[str, Recording], networks: Mapping[str, SpikingNetwork], labels: np.ndarray
-) -> dict[str, dict[str, float | None]]:
-    reached = {name: recording.latency(labels) for name, recording in recordings.items()}
-    to_99 = {
-        name: (sum(spikes_by_layer(recordings[name], steps).values()), float(steps))
-        for name, steps in reached.items()
-        if steps
+def _numbers(recordings: Mapping[str, Recording], labels: np.ndarray) -> dict[str, dict[str, float | None]]:
+    latencies = {name: recording.latency_steps(labels) for name, recording in recordings.items()}
+    to_99 = {  # spikes and steps
+        name: (sum(spikes_by_layer(recordings[name], steps).values()), steps)
+        for name, of_code in latencies.items()
+        if (steps := of_code[LATENCY_PERCENTS[0]])
     }
     reference = to_99.get(_reference(list(recordings)))
     found = {}
     for name, recording in recordings.items():
-        correct = round(recording.accuracy(labels) * len(labels))
-        interval = binomtest(correct, len(labels)).proportion_ci(CONFIDENCE, "wilson")
-        graph = networks[name].graph
+        accuracy, graph = recording.accuracy(labels), recording.spiking.graph
+        interval = binomtest(round(accuracy * len(labels)), len(labels)).proportion_ci(CONFIDENCE, "wilson")
         spikes = recording.spike_counts_by_image.sum(axis=(1, 2))
         operations = recording.synaptic_operations_by_image.sum(axis=(1, 2))
         numbers: dict[str, float | None] = {
             "n_steps": recording.n_steps,
-            "accuracy": 100 * recording.accuracy(labels),
+            "accuracy": 100 * accuracy,
             "accuracy_low": 100 * interval.low,
             "accuracy_high": 100 * interval.high,
-            **{f"steps_to_{percent}": steps for percent, steps in recording.latency_steps(labels).items()},
+            **{f"steps_to_{percent}": steps for percent, steps in latencies[name].items()},
             "spikes": float(spikes.mean()),
             "spikes_error": _error(spikes),
             "spikes_per_neuron": float(spikes.mean()) / graph.n_neurons,
@@ -410,26 +393,16 @@ def _numbers(
             "ms_per_image": 1000 * recording.timing["simulate_s"] / recording.n_images,
         }
         if name in to_99:
-            numbers["cmos_nj"] = cmos_nj(recording, networks[name], reached[name])
+            fired, steps = to_99[name]
+            numbers["cmos_nj"] = float(compute_energy_by_step(recording, graph)[steps - 1]) / 1000
             if reference is not None and reference[0] > 0:
                 for architecture, key in ((TRUENORTH, "truenorth"), (SPINNAKER, "spinnaker")):
                     numbers[key] = normalized_energy(
-                        architecture, spikes=to_99[name][0], latency=to_99[name][1], reference_spikes=reference[0],
+                        architecture, spikes=fired, latency=steps, reference_spikes=reference[0],
                         reference_latency=reference[1],
                     )  # fmt: skip
         found[name] = numbers
     return found
-
-
-def cmos_nj(recording: Recording, spiking: SpikingNetwork, n_steps: int | None) -> float:
-    """Return the compute energy of an image in 45 nm CMOS in nJ, as in Datta et al. (2021), up to a step."""
-    operations = sum(synaptic_operations_by_layer(recording, n_steps).values())
-    return (MULTIPLY_ACCUMULATE_PJ * analog_macs(recording, spiking.graph) + ACCUMULATE_PJ * operations) / 1000
-
-
-def ann_nj(spiking: SpikingNetwork) -> float:
-    """Return the compute energy of an image in the network before conversion, in nJ."""
-    return MULTIPLY_ACCUMULATE_PJ * sum(macs_by_layer(spiking.graph).values()) / 1000
 
 
 def _error(values: np.ndarray) -> float | None:

@@ -14,7 +14,7 @@ import numpy as np
 from brianconv.decisions import delayed_scores
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import json_writer, writable_folder, write_together
-from brianconv.notebook import html_table
+from brianconv.notebook import html_table, pandas_for
 from brianconv.positions import Position, position_of_torch_index, torch_index
 from brianconv.saved_recording import ARRAYS, SUMS, read_saved
 from brianconv.spike_trains import SpikeTrain
@@ -422,10 +422,7 @@ class Recording:
             If pandas is not installed, or for another kind of table.
         """
         check_choice("what", what, ("spikes", "images"), "is")
-        try:
-            import pandas
-        except ImportError as error:
-            raise ParameterError("to_dataframe needs pandas: pip install 'brianconv[analysis]'") from error
+        pandas = pandas_for("to_dataframe")
         if what == "images":
             last = np.take_along_axis(self.scores, self.steps[:, None, None] - 1, axis=1)[:, 0]
             columns = {

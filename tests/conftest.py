@@ -32,6 +32,15 @@ def numpy_target():
     brian2.prefs.codegen.target = before
 
 
+@pytest.fixture(params=["numpy", "cython"])
+def target(request):
+    """Each of Brian2's targets of run-time mode."""
+    before = brian2.prefs.codegen.target
+    brian2.prefs.codegen.target = request.param
+    yield request.param
+    brian2.prefs.codegen.target = before
+
+
 @pytest.fixture
 def small_spiking():
     """The small CNN as a spiking network with the weights as they are."""

@@ -13,8 +13,9 @@ from scipy.stats import norm
 from torch import nn
 
 from brianconv import DataError, ParameterError, Phase, Rate, compare, convert, simulate
+from brianconv.analysis.energy import compute_energy, compute_energy_by_step
 from brianconv.cli import main
-from brianconv.comparison import ann_nj
+from tests.helpers.model_files import write_network
 
 N = 12
 IMAGES = np.random.default_rng(0).random((N, 1, 6, 6))
@@ -92,8 +93,13 @@ def test_the_picture_has_a_raster_and_a_trace_of_each_scheme(numpy_target, tmp_p
     assert list(frame.index) == ["rate", "ttfs"] and frame.loc["ttfs", "n_steps"] == 40
 
 
-def test_the_energy_before_conversion_counts_multiply_accumulates():
-    assert ann_nj(convert(MODEL, IMAGES)) == pytest.approx(3.2e-3 * (64 * 9 + 64 * 3))
+def test_the_energy_by_step_ends_at_that_of_the_whole_run(numpy_target):
+    spiking = convert(MODEL, IMAGES, coding="analog")
+    run = simulate(spiking, IMAGES, 20)
+    whole = compute_energy(run, spiking.graph)
+    assert whole.ann_pj / 1000 == pytest.approx(3.2e-3 * (64 * 9 + 64 * 3))
+    assert whole.analog_pj > 0
+    assert compute_energy_by_step(run, spiking.graph)[-1] == pytest.approx(whole.snn_pj)
 
 
 @pytest.mark.parametrize(
@@ -116,11 +122,7 @@ def test_impossible_comparisons_are_refused_before_anything_runs(monkeypatch, ar
 
 
 def test_the_command_writes_its_files(numpy_target, tmp_path, monkeypatch, capsys):
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n"
-        "def build():\n"
-        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10))\n"
-    )
+    write_network(tmp_path, "nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10)")
     monkeypatch.chdir(tmp_path)
     command = ["compare", "net.py", "--data", "digits", "--images", "5", "--mode", "runtime", "--codes", "rate,ttfs"]
     assert main([*command, "--steps", "9", "--out", "o"]) == 0
@@ -136,11 +138,7 @@ def test_the_command_writes_its_files(numpy_target, tmp_path, monkeypatch, capsy
 
 def test_notes_of_a_command_are_plain_sentences(tmp_path):
     """In a process of its own: Brian2 takes over warnings when it is imported."""
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n"
-        "def build():\n"
-        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Softmax(dim=1))\n"
-    )
+    write_network(tmp_path, "nn.Flatten(), nn.Linear(64, 10), nn.Softmax(dim=1)")
     script = "import brianconv.cli, sys; sys.exit(brianconv.cli.main(sys.argv[1:]))"
     command = ["run", "net.py", "--data", "digits", "--images", "1", "--steps", "2", "--mode", "runtime"]
     done = subprocess.run([sys.executable, "-c", script, *command], cwd=tmp_path, capture_output=True, text=True)

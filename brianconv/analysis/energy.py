@@ -273,6 +273,21 @@ def compute_energy(recording: Recording, graph: LayerGraph) -> ComputeEnergy:
     )
 
 
+def compute_energy_by_step(recording: Recording, graph: LayerGraph) -> np.ndarray:
+    """Return the compute energy per image of the spiking network up to each step, in pJ, shape (n_steps,).
+
+    As `compute_energy` counts it; its `snn_pj` is the last entry.
+
+    Parameters
+    ----------
+    recording : Recording
+    graph : LayerGraph
+        The network that was recorded.
+    """
+    operations = recording.synaptic_operations.sum(axis=1).cumsum() / recording.n_images
+    return MULTIPLY_ACCUMULATE_PJ * analog_macs(recording, graph) + ACCUMULATE_PJ * operations
+
+
 def analog_macs(recording: Recording, graph: LayerGraph) -> int:
     """Return the multiply-accumulates per image of analog pixels and weights; 0 if pixels entered as spikes only.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import resource
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -102,7 +103,11 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
         ("build (s)", lambda r: f"{r['timing']['build_s']:.1f}"),
         ("simulation (ms per image)", lambda r: f"{r['timing']['ms_per_image']:.2f}"),
     ]
-    lines = [["", *columns], *[[title, *(show(r) for r in columns.values())] for title, show in rows]]
+    return aligned([["", *columns], *[[title, *(show(r) for r in columns.values())] for title, show in rows]])
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Return the cells of a table as text: the first column begins on the left, the others end on the right."""
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return "\n".join(
         line[0].ljust(widths[0]) + "".join(f"  {cell:>{w}}" for cell, w in zip(line[1:], widths[1:], strict=True))

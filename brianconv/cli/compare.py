@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 
 from brianconv import datasets
 from brianconv.cli.loading import load_trained, load_training_images
@@ -40,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Run the command."""
-    from brianconv.coding import CODINGS, find_coding
-    from brianconv.comparison import compare
+    from brianconv.coding import find_coding
+    from brianconv.comparison import all_codes, compare
 
     folder = writable_folder(parsed.out)
-    names = parsed.codes.split(",") if parsed.codes else sorted(CODINGS, key=lambda name: name != "rate")
+    names = parsed.codes.split(",") if parsed.codes else all_codes()
     schemes = [find_coding(name.strip()) for name in names]
     settings = read_settings(parsed.settings)
     test = datasets.load(parsed.data, "test", parsed.data_root).head(parsed.images)
@@ -84,9 +85,8 @@ def run(parsed: argparse.Namespace) -> None:
     )
     print(outcome)
     figure = outcome.plot()
-    for name in ("comparison.pdf", "comparison.png"):
-        kind = name.rpartition(".")[2]
-        write_atomically(folder / name, lambda file, kind=kind: figure.savefig(file, format=kind))  # type: ignore[misc]
+    for kind in ("pdf", "png"):
+        write_atomically(folder / f"comparison.{kind}", partial(figure.savefig, format=kind))
     outcome.save_csv(folder / "comparison.csv")
     about = {"model": parsed.model, "data": parsed.data, "tuned": parsed.tune}
     write_json(folder / "result.json", about | outcome.as_dict())

@@ -24,6 +24,7 @@ from brianconv.coding.times import (
 )
 from brianconv.errors import ParameterError
 
+LEAK = " - v / (tau_m * dt)"
 NOISE_EQUATIONS = """
 fluctuation = normal(noise_seed, image_index, step, i) : 1
 noise                         : 1 (shared, constant)
@@ -140,7 +141,7 @@ def with_membrane(model: NeuronModel, membrane: Membrane) -> NeuronModel:
     potential = equations_of(model.equations).get("v")
     if potential is None or not potential.changes or "shared" in potential.flags:
         raise ParameterError(f"neurons of model {model.name!r} have no membrane (no dv/dt) that could leak or be noisy")
-    leak = " - v / (tau_m * dt)" if membrane.tau_m is not None else ""
+    leak = LEAK if membrane.tau_m is not None else ""
     noise = " + noise * fluctuation / dt" if membrane.is_noisy else ""
     right = f"{potential.expression}{leak}{noise}".strip().removeprefix("+ ")
     derivative = potential.written(kind=DIFFERENTIAL_EQUATION, expression=right)

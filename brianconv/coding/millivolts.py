@@ -21,10 +21,10 @@ from brianconv.coding.equations import (
     names_in,
     rewritten,
 )
+from brianconv.coding.membrane import LEAK
 from brianconv.coding.scheme import NeuronModel
 from brianconv.errors import ParameterError
 
-LEAK = " - v / (tau_m * dt)"
 UNIT_EQUATIONS = """
 v_rest                        : volt (shared, constant)
 v_swing                       : volt (shared, constant)

@@ -185,8 +185,13 @@ def make(source: Path, compiler: Compiler) -> None:
             f"{shlex.join(compiler.command)} did not compile the generated C++ program within {BUILD_LIMIT_S:g} s; "
             "choose another compiler with CXX, or use mode='runtime'"
         ) from error
-    tail = "\n".join(output.strip().splitlines()[-20:])
-    if status and any(reason in output for reason in FULL_DISK):
-        raise OutputError(f"cannot write into {str(source)!r}; free some space there or set BRIANCONV_CACHE:\n{tail}")
     if status or not (source / "main").is_file():
-        raise CompilerError(f"the generated C++ program did not compile:\n{tail}")
+        raise failure(output, "the generated C++ program did not compile", source)
+
+
+def failure(output: str, what: str, folder: Path) -> CompilerError | OutputError:
+    """Return the error for what a compiler printed before it failed: OutputError if its disk is full."""
+    tail = "\n".join(output.strip().splitlines()[-20:])
+    if any(reason in output for reason in FULL_DISK):
+        return OutputError(f"cannot write into {str(folder)!r}; free some space there or set BRIANCONV_CACHE:\n{tail}")
+    return CompilerError(f"{what}:\n{tail}")

@@ -37,7 +37,7 @@ from brianconv.files import WorkingFolder, reported, write_atomically
 from brianconv.progress import SHORTEST_S, progress_bar
 from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
 from brianconv.simulation.compat import header_folders
-from brianconv.simulation.compiler import BUILD_LIMIT_S, FULL_DISK, Compiler, compiler_flags, find_compiler
+from brianconv.simulation.compiler import BUILD_LIMIT_S, Compiler, compiler_flags, failure, find_compiler
 from brianconv.simulation.processes import call
 
 MAIN = "def main(_namespace):"
@@ -107,8 +107,8 @@ class ModuleCodeObject(CythonCodeObject):
             self.nonconstant_values = [(names.get(name, name), value) for name, value in self.nonconstant_values]
 
     def compile_block(self, block: str) -> Any:
-        code = getattr(self.code, block, "").strip()
-        if not code or NOTHING in code:
+        code = self._source(block)
+        if not code:
             return None
         if not self._is_plain:
             return super().compile_block(block)
@@ -131,10 +131,14 @@ class ModuleCodeObject(CythonCodeObject):
             and all(code.count(MAIN) == 1 for code in self._blocks)
         )
 
+    def _source(self, block: str) -> str:
+        """Return the code of a block; '' if there is none."""
+        code = getattr(self.code, block, "").strip()
+        return "" if NOTHING in code else code
+
     @property
     def _blocks(self) -> list[str]:
-        blocks = [getattr(self.code, block, "").strip() for block in ("before_run", "run", "after_run")]
-        return [code for code in blocks if code and NOTHING not in code]
+        return [code for block in ("before_run", "run", "after_run") if (code := self._source(block))]
 
     @cached_property
     def _array_names(self) -> dict[str, str]:
@@ -348,13 +352,7 @@ def _call(command: Sequence[str], folder: Path, environment: Mapping[str, str]) 
     except subprocess.TimeoutExpired as error:
         raise CompilerError(f"{command[0]} did not compile the generated code within {BUILD_LIMIT_S:g} s") from error
     if status:
-        tail = "\n".join(output.strip().splitlines()[-20:])
-        remedy = f"; free some space in {folder.parent} or set BRIANCONV_CACHE" if _is_full(output) else ""
-        raise CompilerError(f"the generated Cython code did not compile{remedy}:\n{tail}")
-
-
-def _is_full(output: str) -> bool:
-    return any(reason in output for reason in FULL_DISK)
+        raise failure(output, "the generated Cython code did not compile", folder)
 
 
 def _shared_out(functions: Sequence[Function], n_groups: int) -> list[list[Function]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from brianconv.coding.equations import mentioned
+from brianconv.coding.statements import has_variable
 from brianconv.images import check_images
 from brianconv.simulation.run_settings import RunSettings
 from brianconv.spiking import SpikingNetwork
@@ -32,8 +32,8 @@ def parameter_values(spiking: SpikingNetwork, settings: RunSettings, n_images: i
         f"{spiking.output}.evaluation_delay": int(settings.evaluation_delay),
         f"{spiking.output}.skip": int(settings.skip),
     }
-    variables = {name: mentioned(spiking.model(name).equations) for name in spiking.populations}
+    models = {name: spiking.model(name) for name in spiking.populations}
     for parameter, by_population in spiking.shared_values.items():
-        used = {n: float(value) for n, value in by_population.items() if parameter in variables[n]}
+        used = {n: float(value) for n, value in by_population.items() if has_variable(models[n], parameter)}
         values |= {f"{name}.{parameter}": value for name, value in used.items()}
     return values

@@ -7,15 +7,12 @@ import pytest
 
 from brianconv.cli import main
 from brianconv.recording import Recording
+from tests.helpers.model_files import write_network
 
 
 @pytest.fixture
 def command(tmp_path, monkeypatch, numpy_target):
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n"
-        "def build():\n"
-        "    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 10))\n"
-    )
+    write_network(tmp_path, "nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 10)")
     monkeypatch.chdir(tmp_path)
     return ["run", "net.py", "--data", "digits", "--images", "3", "--steps", "12", "--mode", "runtime", "--out", "o"]
 

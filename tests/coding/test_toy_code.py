@@ -9,6 +9,7 @@ from brianconv import simulate
 from brianconv.analysis.energy import operation_counts
 from brianconv.cli import main
 from brianconv.coding import CODINGS
+from tests.helpers.model_files import write_network
 from tests.helpers.networks import SMALL_SHAPE, convert_flat, dyadic_images, small_cnn
 from tests.helpers.toy_code import CODING
 
@@ -37,11 +38,7 @@ def test_a_toy_code_follows_the_network(toy, numpy_target):
 
 
 def test_the_command_line_knows_it(toy, tmp_path, monkeypatch, capsys):
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n"
-        "def build():\n"
-        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10))\n"
-    )
+    write_network(tmp_path, "nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10)")
     monkeypatch.chdir(tmp_path)
     assert main(["codes", "toy"]) == 0 and "v >= 2" in capsys.readouterr().out
     command = ["run", "net.py", "--data", "digits", "--images", "2", "--coding", "toy", "--steps", "9", "--out", "o"]

@@ -1,6 +1,5 @@
 """Explicit synapses do for every spike what their statements say, on every version of Brian2."""
 
-import brian2
 import numpy as np
 import pytest
 from brian2 import Clock, Network, NeuronGroup, TimedArray, ms
@@ -11,14 +10,6 @@ from brianconv.simulation.synapses.explicit import connect_explicit
 
 N_PRE, N_POST, N_STEPS = 6, 4, 8
 LOCALS_OF_BRIAN2 = ["capsule", "cpp_queue", "num_spikes", "spike_data", "spike_vector", "synapse_id"]
-
-
-@pytest.fixture(params=["numpy", "cython"])
-def target(request):
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = request.param
-    yield request.param
-    brian2.prefs.codegen.target = before
 
 
 @pytest.mark.parametrize("delay", [0, 2])

@@ -12,6 +12,7 @@ from brianconv.analysis.metrics import summarize, table
 from brianconv.cli import main
 from brianconv.conversion.convert import convert
 from brianconv.errors import ParameterError
+from tests.helpers.model_files import write_network
 from tests.helpers.networks import dyadic_, dyadic_images
 
 SHAPE = (2, 6, 6)
@@ -61,11 +62,7 @@ def test_an_autoencoder_equals_the_reference_in_a_generated_program():
 
 
 def test_the_command_line_reports_the_error(tmp_path, monkeypatch):
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n"
-        "def build():\n"
-        "    return nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 1, 3, padding=1), nn.ReLU())\n"
-    )
+    write_network(tmp_path, "nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 1, 3, padding=1), nn.ReLU()")
     monkeypatch.chdir(tmp_path)
     assert main(["run", "net.py", "--data", "digits", "--images", "3", "--steps", "5", "--out", "o"]) == 0
     result = json.loads((tmp_path / "o" / "result.json").read_text())

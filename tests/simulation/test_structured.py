@@ -37,14 +37,6 @@ omega    : 1 (shared)
 """
 
 
-@pytest.fixture(params=["numpy", "cython"])
-def target(request):
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = request.param
-    yield request.param
-    brian2.prefs.codegen.target = before
-
-
 class Pair:
     """The same source joined to two targets, by plain and by structured synapses, under names that never change."""
 

@@ -8,14 +8,14 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure, SubFigure
 
-from brianconv.analysis.energy import ACCUMULATE_PJ, MULTIPLY_ACCUMULATE_PJ, analog_macs
+from brianconv.analysis.energy import compute_energy_by_step
 from brianconv.analysis.plotting.raster import plot_raster
-from brianconv.analysis.plotting.style import BLACK, CYCLE, PAGE_INCHES, STYLE, YELLOW
+from brianconv.analysis.plotting.style import CYCLE, PAGE_INCHES, STYLE, YELLOW
 from brianconv.analysis.plotting.traces import plot_potentials
 from brianconv.positions import Position
 from brianconv.recording import Recording
 
-COLORS = (*CYCLE[:-1], BLACK, YELLOW, "#999999")
+COLORS = (*CYCLE, YELLOW, "#999999")
 DASHES = ("-", "--", ":", "-.")
 NEURONS = 40  # drawn of a layer
 
@@ -64,9 +64,7 @@ def _draw_costs(figure: SubFigure, recordings: Mapping[str, Recording], labels: 
     for index, (name, recording) in enumerate(recordings.items()):
         accuracy = 100 * recording.accuracy_by_step(labels)
         spikes = recording.spike_counts.sum(axis=1).cumsum() / recording.n_images
-        operations = recording.synaptic_operations.sum(axis=1).cumsum() / recording.n_images
-        macs = 0 if recording.spiking is None else analog_macs(recording, recording.spiking.graph)
-        energy = (MULTIPLY_ACCUMULATE_PJ * macs + ACCUMULATE_PJ * operations) / 1000
+        energy = compute_energy_by_step(recording, recording.spiking.graph) / 1000
         style = {"color": COLORS[index % len(COLORS)], "linestyle": DASHES[index // len(CYCLE) % len(DASHES)]}
         for axes, x in zip(all_axes, (np.arange(1, recording.n_steps + 1), spikes, energy), strict=True):
             seen = x > 0

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.analysis.plotting.style import BLUE, RED, panels
+from brianconv.analysis.plotting.style import BLUE, RED, n_neurons, panels
 from brianconv.errors import DataError
 from brianconv.graph import INPUT
 from brianconv.recording import Recording
@@ -71,10 +71,10 @@ def plot_correlation(
 
 
 def _rates(recording: Recording, name: str, n_steps: int) -> np.ndarray:
-    spikes, n_neurons = recording.spikes_of(name), int(np.prod(recording.shapes[name]))
+    spikes, count = recording.spikes_of(name), n_neurons(recording, name)
     counted = spikes.step <= n_steps
-    flat = spikes.image[counted] * n_neurons + spikes.torch_index[counted]
-    return np.bincount(flat, minlength=recording.n_images * n_neurons) / n_steps
+    flat = spikes.image[counted] * count + spikes.torch_index[counted]
+    return np.bincount(flat, minlength=recording.n_images * count) / n_steps
 
 
 def _correlation_panel(axes: Axes, activation: np.ndarray, rate: np.ndarray, most: int) -> None:

@@ -84,11 +84,12 @@ def plot_raster(
         raise ParameterError(f"sort is {sort!r}; it is one of {', '.join(SORTS)}, a function, or None")
     recordings = named(recording)
     chosen = {name: _layers(single, layers) for name, single in recordings.items()}
+    for single in recordings.values():
+        check_images(single, images)
     height = sum(0.45 + 0.55 * len(of) for of in chosen.values()) + 0.3
     ratios = [max(len(of), 1) for of in chosen.values()]
     with panels(ax, len(recordings), (PAGE_INCHES, height), height_ratios=ratios) as (figure, all_axes):
         for axes, (name, single) in zip(all_axes, recordings.items(), strict=True):
-            check_images(single, images)
             _draw(axes, single, chosen[name], images, neurons, np.random.default_rng(seed), time, sort)
             axes.set_title(name, loc="left")
     return figure

@@ -168,7 +168,10 @@ def _train_epoch(
         torch.manual_seed(schedule.seed + history.epoch + 1)  # the same whether or not it was interrupted
     start = time.perf_counter() - history.spent
     title = f"epoch {history.epoch + 1}"
-    shown = progress_bar(n_batches, title, "batch", shown=progress, initial=history.batch)
+    # hours of training are watched in files too
+    shown = progress_bar(
+        n_batches, title, "batch", disable=not progress, initial=history.batch, mininterval=5, leave=True
+    )  # fmt: skip
     with shown:
         while history.batch < n_batches:
             first = history.batch * schedule.batch_size

@@ -12,6 +12,7 @@ import numpy as np
 from brian2 import Quantity, second
 
 from brianconv.coding.equations import DIFFERENTIAL_EQUATION, equations_of, mentioned, rewritten
+from brianconv.coding.neuron_models import LEAK
 from brianconv.coding.scheme import NeuronModel
 from brianconv.coding.times import (
     Time,
@@ -24,7 +25,6 @@ from brianconv.coding.times import (
 )
 from brianconv.errors import ParameterError
 
-LEAK = " - v / (tau_m * dt)"
 NOISE_EQUATIONS = """
 fluctuation = normal(noise_seed, image_index, step, i) : 1
 noise                         : 1 (shared, constant)

@@ -21,7 +21,7 @@ from brianconv.coding.equations import (
     names_in,
     rewritten,
 )
-from brianconv.coding.membrane import LEAK
+from brianconv.coding.neuron_models import LEAK
 from brianconv.coding.scheme import NeuronModel
 from brianconv.errors import ParameterError
 

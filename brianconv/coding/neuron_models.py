@@ -2,6 +2,8 @@
 
 from brianconv.coding.scheme import NeuronModel
 
+LEAK = " - v / (tau_m * dt)"
+
 INTEGRATE_AND_FIRE = NeuronModel(
     name="integrate_and_fire",
     equations="""

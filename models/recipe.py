@@ -34,6 +34,12 @@ class Recipe:
         Empty: pixels in [0, 1].
     loss : {"cross_entropy", "mean_squared_error"}
         The second compares the output with the image, for autoencoders.
+    small_size : int
+        The first `small_epochs` epochs see images reduced to so many rows and columns (progressive resolution): they
+        take as much less time as they have fewer pixels. For networks that end in average pooling.
+    small_epochs : int
+    cutout : int
+        A square of so many rows and columns of each image becomes zero, at a random place (DeVries and Taylor, 2017).
     """
 
     data: str
@@ -50,3 +56,6 @@ class Recipe:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     loss: str = "cross_entropy"
+    small_size: int = 0
+    small_epochs: int = 0
+    cutout: int = 0

@@ -31,7 +31,7 @@ from brianconv.cli.options import positive
 from brianconv.conversion.weights import load_tensors
 from brianconv.errors import BrianconvError, ParameterError
 from brianconv.files import writable_folder, write_atomically, write_json
-from brianconv.tuning.stdb.augmentation import augment
+from brianconv.tuning.stdb.augmentation import augment, cut_out
 from brianconv.tuning.stdb.training_state import check_fields, check_optimizer, check_plain, check_tensors
 from brianconv.values import mapping, reals, whole
 from models.recipe import Recipe
@@ -60,7 +60,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on after the last complete epoch", file=sys.stderr)
+        print("interrupted; the same command resumes after the last complete epoch", file=sys.stderr)
         return 130
     return 0
 
@@ -99,20 +99,24 @@ class Progress:
 
 
 def train(name: str, build: Callable[[], nn.Module], recipe: Recipe, data_root: str | Path, out: Path) -> None:
-    """Train, or go on training, and write weights and result into `out`."""
+    """Train, or resume a training, and write weights and result into `out`."""
     writable_folder(out)
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     (images, labels), notes = _load(recipe, "train", data_root, device)
     test, test_notes = _load(recipe, "test", data_root, device)
     model = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if recipe.small_epochs:
+        _pool_at_any_size(model, images[:1])
+    small = _reduced(images, recipe.small_size) if recipe.small_epochs else images
     state = _trained_state(model, recipe, len(images) // recipe.batch_size)
     checkpoint = out / f".{_stem(name)}.checkpoint"
     progress = _resume(checkpoint, state, recipe, len(images) // recipe.batch_size)
     while progress.epoch < recipe.epochs:
         start = time.perf_counter()
         torch.manual_seed(recipe.seed + progress.epoch + 1)  # the same batches whether or not it was interrupted
-        progress.loss.append(_train_epoch(state, images, labels, recipe, f"epoch {progress.epoch + 1}"))
+        seen = small if progress.epoch < recipe.small_epochs else images
+        progress.loss.append(_train_epoch(state, seen, labels, recipe, f"epoch {progress.epoch + 1}"))
         progress.seconds.append(time.perf_counter() - start)
         progress.measure.append(evaluate(model, *test, recipe.loss))
         progress.epoch += 1
@@ -133,6 +137,27 @@ def _load(
     loaded = datasets.load(recipe.data, split, data_root).standardized(recipe.mean, recipe.std)
     images = torch.from_numpy(loaded.images).contiguous(memory_format=torch.channels_last)
     return (images.to(device), torch.from_numpy(loaded.labels).to(device)), loaded.notes
+
+
+def _reduced(images: Tensor, size: int) -> Tensor:
+    """Return images of `size` rows and columns."""
+    reduced = functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
+    return reduced.contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _pool_at_any_size(model: nn.Module, image: Tensor) -> None:
+    """Let the last average pooling return as many values for small images as for the network's own."""
+    pooling = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.AvgPool2d)]
+    if not pooling:
+        raise ParameterError("small_epochs is for networks that end in average pooling, and this one has none")
+    name, last = pooling[-1]
+    sizes: list[torch.Size] = []
+    hook = last.register_forward_hook(lambda module, inputs, output: sizes.append(output.shape[-2:]))
+    model.eval()(image)
+    hook.remove()
+    parent, _, own = name.rpartition(".")
+    setattr(model.get_submodule(parent), own, nn.AdaptiveAvgPool2d(tuple(sizes[0])))
 
 
 def _trained_state(model: nn.Module, recipe: Recipe, n_batches: int) -> dict[str, Any]:
@@ -168,7 +193,7 @@ def _resume(checkpoint: Path, state: dict[str, Any], recipe: Recipe, n_batches: 
         raise ParameterError(
             f"{str(checkpoint)!r} is not a state of this training ({error}); delete it to start anew"
         ) from error
-    print(f"going on after epoch {progress.epoch}", flush=True)
+    print(f"resuming after epoch {progress.epoch}", flush=True)
     return progress
 
 
@@ -194,7 +219,7 @@ def _train_epoch(state: dict[str, Any], images: Tensor, labels: Tensor, recipe: 
     n_batches, total = len(images) // recipe.batch_size, 0.0
     for k in trange(n_batches, desc=title, unit="batch", mininterval=5, disable=None):
         chosen = order[k * recipe.batch_size : (k + 1) * recipe.batch_size]
-        inputs = augment(images[chosen], recipe.shift, recipe.flip)
+        inputs = cut_out(augment(images[chosen], recipe.shift, recipe.flip), recipe.cutout)
         with torch.autocast(images.device.type, dtype=torch.bfloat16):
             outputs = model(inputs)
         loss = _loss(outputs.float(), inputs, labels[chosen], recipe)

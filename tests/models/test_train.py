@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from brianconv.errors import ParameterError
-from brianconv.tuning.stdb.augmentation import augment
+from brianconv.tuning.stdb.augmentation import augment, cut_out
 from models import train as training
 from models.recipe import Recipe
 
@@ -142,3 +142,42 @@ def test_about_half_of_the_images_are_mirrored():
     mirrored = sum(torch.equal(one, image.flip(2)) for one in flipped)
     assert mirrored + sum(torch.equal(one, image) for one in flipped) == 200
     assert 70 < mirrored < 130
+
+
+def test_a_square_of_each_image_is_cut_out():
+    images = torch.ones(400, 2, 9, 9)
+    cut = cut_out(images, 3)
+    removed = (cut == 0).sum((2, 3))
+    assert torch.equal(removed[:, 0], removed[:, 1])  # all channels at the same place
+    assert set(removed[:, 0].tolist()) == {4, 6, 9}  # in a corner, at an edge, inside
+    assert torch.equal(cut_out(images, 0), images)
+    centres = {tuple((image == 0).nonzero().float().mean(0).tolist()) for image in cut[:, 0] if (image == 0).sum() == 9}
+    assert len(centres) == 49
+
+
+def pooling_network() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.AvgPool2d(4), nn.Flatten(),
+        nn.Linear(32, 10),
+    )  # fmt: skip
+
+
+def test_small_images_come_first_and_the_network_is_the_same(tmp_path, monkeypatch):
+    recipe = dataclasses.replace(RECIPE, small_size=6, small_epochs=2)
+    seen = []
+    epoch = training._train_epoch
+    monkeypatch.setattr(training, "_train_epoch", lambda *a: seen.append(tuple(a[1].shape[-2:])) or epoch(*a))
+    training.train("mine.net", pooling_network, recipe, tmp_path, tmp_path)
+    assert seen == [(6, 6), (6, 6), (8, 8)]
+    weights = {key: value.float() for key, value in load_file(tmp_path / "mine_net.safetensors").items()}
+    model = pooling_network()
+    model.load_state_dict(weights)
+    result = json.loads((tmp_path / "mine_net.json").read_text())
+    data = training._load(recipe, "test", tmp_path, torch.device("cpu"))[0]
+    assert training.evaluate(model, *data, "cross_entropy") == pytest.approx(result["test_accuracy"], abs=0.003)
+
+
+def test_small_images_need_average_pooling(tmp_path):
+    recipe = dataclasses.replace(RECIPE, small_size=6, small_epochs=2)
+    with pytest.raises(ParameterError, match="networks that end in average pooling"):
+        training.train("mine.net", network, recipe, tmp_path, tmp_path)

@@ -20,7 +20,18 @@ DEMO = ["scikit-learn"]
 BENCH = [*DEMO, "spikingjelly", "sinabs"]
 STUDIES = ["scikit-image"]
 ANALYSIS = ["pandas"]
-TEST = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-psutil", "types-tqdm"]
+REPORT = ["bokeh>=3.4"]
+TEST = [
+    "selenium",
+    "pytest",
+    "pytest-timeout",
+    "pytest-xdist",
+    "hypothesis",
+    "ruff",
+    "mypy",
+    "types-psutil",
+    "types-tqdm",
+]
 
 setup(
     name="brianconv",
@@ -36,6 +47,7 @@ setup(
         "brianconv.simulation.readout": ["templates/*.cpp"],
         "brianconv.simulation.synapses": ["templates/*"],
         "brianconv": ["py.typed"],
+        "brianconv.report": ["page.*"],
     },
     python_requires=">=3.11",
     classifiers=[f"Programming Language :: Python :: {version}" for version in ("3.11", "3.12", "3.13")],
@@ -44,8 +56,9 @@ setup(
         "analysis": ANALYSIS,
         "bench": BENCH,
         "demo": DEMO,
+        "report": REPORT,
         "studies": STUDIES,
-        "test": [*DEMO, *ANALYSIS, *TEST],
+        "test": [*DEMO, *ANALYSIS, *REPORT, *TEST],
     },
     entry_points={"console_scripts": ["brianconv=brianconv.cli:main"]},
 )

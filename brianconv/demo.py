@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,11 @@ def run_demo(out: str | Path) -> dict[str, object]:
         "modes": results,
     }
     write_json(folder / "result.json", result)
-    logger.info(f"pictures and result.json are in {folder}")
+    written = "pictures and result.json are"
+    if find_spec("bokeh"):
+        _report(spiking, recordings["standalone"], held_out, folder / "report.html")
+        written = "report.html, pictures and result.json are"
+    logger.info(f"{written} in {folder}")
     return result
 
 
@@ -104,6 +109,18 @@ def _simulated(spiking: SpikingNetwork, images: np.ndarray, mode: str) -> Record
         record_potentials={TRACED: _lively_neurons(spiking, images)},
         progress=True,
     )
+
+
+def _report(spiking: SpikingNetwork, recording: Recording, held_out: datasets.Dataset, path: Path) -> None:
+    shown = [int(np.flatnonzero(held_out.labels == label)[0]) for label in RASTER_CLASSES]
+    everything = spiking.populations
+    details = simulate(
+        spiking, held_out.images[shown], N_STEPS, mode="standalone", record_spikes=everything,
+        record_potentials=everything,
+    )  # fmt: skip
+    recording.report(
+        path, held_out.images, held_out.labels, shown=shown, title="Handwritten digits, rate coding", details=details
+    )  # fmt: skip
 
 
 def _lively_neurons(spiking: SpikingNetwork, images: np.ndarray) -> list[tuple[int, ...]]:

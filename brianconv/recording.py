@@ -301,6 +301,38 @@ class Recording:
             )
         return replace(self, scores=delayed_scores(self.scores, evaluation_delay), evaluation_delay=evaluation_delay)
 
+    def of_images(self, images: Sequence[int]) -> Recording:
+        """Return the part of the recording that belongs to some images, numbered from 0 in the order given.
+
+        Parameters
+        ----------
+        images : sequence of int
+
+        Raises
+        ------
+        ParameterError
+            If one of them was not simulated, or is named twice.
+        """
+        chosen = [int(image) for image in images]
+        for image in chosen:
+            self._check_image(image)
+        if not chosen or len(set(chosen)) < len(chosen):
+            raise ParameterError(f"images are {chosen}; name at least one image, and each of them once")
+        number = np.full(self.n_images, -1)
+        number[chosen] = np.arange(len(chosen))
+        spikes = {}
+        for layer, of_all in self.spikes.items():
+            kept = number[of_all.image] >= 0
+            parts = Spikes(number[of_all.image[kept]], of_all.step[kept], of_all.torch_index[kept])
+            order = np.argsort(parts.image, kind="stable")
+            spikes[layer] = Spikes(parts.image[order], parts.step[order], parts.torch_index[order])
+        potentials = {
+            layer: Potentials(of_all.torch_index, of_all.values[chosen]) for layer, of_all in self.potentials.items()
+        }
+        return replace(
+            self, spikes=spikes, potentials=potentials, **{name: getattr(self, name)[chosen] for name in ARRAYS}
+        )
+
     def named(self, layer: str) -> str:
         """Return the name of a layer that is named as in torch, such as ``stem.conv``, as it is here."""
         return layer if layer in self.shapes or not isinstance(layer, str) else re.sub(r"\W", "_", layer)
@@ -488,6 +520,57 @@ class Recording:
         if self.returns_images:
             raise DataError("the network returns images, which have no classes: use mean_squared_error_by_step")
         check_labels(labels, self.n_images, self.scores.shape[2])
+
+    def report(
+        self,
+        path: str | Path,
+        images: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        *,
+        shown: Sequence[int] = (0,),
+        title: str = "",
+        spiking: Any = None,
+        details: Recording | None = None,
+    ) -> Path:
+        """Write one HTML file that shows the recording in a browser, without a network connection.
+
+        Accuracy by step, layers, decisions and scores of single images, a raster in which a click shows the membrane of
+        a neuron, maps of rates and first spikes, energy. A neuron has a trace if its potential was recorded.
+
+        Parameters
+        ----------
+        path : str or Path
+        images : array, shape (n_images, channels, rows, columns), optional
+            Those that were simulated; without them there are no pictures and no comparison with the activations.
+        labels : array of int, shape (n_images,), optional
+            Without them there is no accuracy.
+        shown : sequence of int
+            Images that are shown one by one.
+        title : str
+        spiking : SpikingNetwork, optional
+            The network of a recording that was loaded from files, which does not hold it.
+        details : Recording, optional
+            Another simulation of the images shown, in their order, with spikes and potentials of more neurons.
+
+        Returns
+        -------
+        Path
+            Of the file.
+
+        Raises
+        ------
+        ParameterError
+            If Bokeh is not installed, or an image was not simulated.
+        DataError
+            If images, labels or details do not fit.
+        OutputError
+            If the file cannot be written.
+        """
+        from brianconv.report import write_report
+
+        return write_report(
+            self, path, images, labels, shown=shown, title=title, spiking=spiking, details=details
+        )  # fmt: skip
 
     def save(self, folder: str | Path) -> None:
         """Write `recording.npz` and `recording.json` into a folder, both of them or none; OutputError if it fails."""

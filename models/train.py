@@ -153,7 +153,7 @@ def _pool_at_any_size(model: nn.Module, image: Tensor) -> None:
         raise ParameterError("small_epochs is for networks that end in average pooling, and this one has none")
     name, last = pooling[-1]
     sizes: list[torch.Size] = []
-    hook = last.register_forward_hook(lambda module, inputs, output: sizes.append(output.shape[-2:]))
+    hook = last.register_forward_hook(lambda *seen: sizes.append(seen[-1].shape[-2:]))
     model.eval()(image)
     hook.remove()
     parent, _, own = name.rpartition(".")

@@ -34,3 +34,25 @@ def lively_neurons(spiking: SpikingNetwork, image: np.ndarray, count: int) -> di
     among = positive if len(positive) else order
     chosen = dict.fromkeys(int(among[int(share * len(among))]) for share in SHARES[:count])
     return {layer: [position_of_torch_index(spiking.graph.shapes[layer], k) for k in chosen]}
+
+
+def most_active_neurons(spiking: SpikingNetwork, images: np.ndarray, count: int) -> dict[str, list[Position]]:
+    """Return the neurons of each layer with the highest mean activations, in the form of ``record_potentials``.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+    images : array, shape (n_images, channels, rows, columns)
+    count : int
+        Neurons of all layers together, at most; each layer gets the same share, or all its neurons if these are fewer.
+    """
+    batches = list(spiking.graph.activations(images))
+    left, chosen = count, {}
+    by_size = sorted(spiking.populations, key=lambda name: int(np.prod(spiking.graph.shapes[name])))
+    for k, name in enumerate(by_size):
+        mean = np.concatenate([batch[name] for batch in batches]).mean(axis=0).ravel()
+        share = min(left // (len(by_size) - k), mean.size)
+        left -= share
+        order = np.argsort(-mean, kind="stable")[:share]
+        chosen[name] = [position_of_torch_index(spiking.graph.shapes[name], int(index)) for index in np.sort(order)]
+    return {name: chosen[name] for name in spiking.populations if chosen[name]}

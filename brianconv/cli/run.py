@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from brianconv.cli.loading import about_run, load_converted_and_test
+from brianconv.cli.loading import Converted, about_run, load_converted_and_test
 from brianconv.cli.options import add_mode, add_network, jobs, positive, text
 from brianconv.errors import ParameterError
 from brianconv.files import writable_folder, write_atomically, write_json
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from brianconv.spiking import SpikingNetwork
 
 NAME = "run"
+N_REPORTED = 3
 PICTURES = ("raster", "traces", "accuracy", "rates")
 HELP = "convert a trained network and run it on a data set"
 
@@ -57,6 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--show-image", type=int, default=0, metavar="K", help="image of rasters and traces (default: 0)"
     )
+    group.add_argument(
+        "--report", action="store_true",
+        help="write report.html too: spikes, membranes, scores and maps in a browser, of --show-image and the next two",
+    )  # fmt: skip
     group.add_argument("--format", choices=("png", "pdf", "svg"), default="png", help="of pictures (default: png)")
 
 
@@ -68,6 +75,8 @@ def run(parsed: argparse.Namespace) -> None:
 
     folder = writable_folder(parsed.out)
     named = chosen_neurons(parsed.neurons)
+    if parsed.report and find_spec("bokeh") is None:
+        raise ParameterError("--report needs Bokeh: pip install 'brianconv[report]'")
     converted, test = load_converted_and_test(parsed)
     for note in test.notes:
         print(f"{parsed.data}: {note}", flush=True)
@@ -101,7 +110,11 @@ def run(parsed: argparse.Namespace) -> None:
     pictures = draw(recording, test, parsed)
     for name, figure in pictures.items():
         write_atomically(folder / name, partial(figure.savefig, format=parsed.format))
-    print(f"{', '.join(['result.json', 'recording.npz', *pictures])} are in {folder}")
+    written = ["result.json", "recording.npz", *pictures]
+    if parsed.report:
+        write_report_of(recording, converted, test, parsed, folder / "report.html", run)
+        written.append("report.html")
+    print(f"{', '.join(written)} are in {folder}")
 
 
 def chosen_neurons(given: Sequence[str]) -> dict[str, list[Position]]:
@@ -158,6 +171,27 @@ def draw(recording: Recording, test: Dataset, parsed: argparse.Namespace) -> dic
         else:
             figures["rates"] = plot_correlation(recording, recording.spiking, test.images)
     return {f"{name}.{parsed.format}": figure for name, figure in figures.items()}
+
+
+def write_report_of(
+    recording: Recording, converted: Converted, test: Dataset, parsed: argparse.Namespace, path: Path,
+    run: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Simulate the images to show once more, with the spikes and potentials of all layers, and write the report."""
+    from brianconv.analysis.choices import most_active_neurons
+    from brianconv.report.contents import MOST_TRACES
+    from brianconv.simulation.run import simulate
+
+    spiking = converted.spiking
+    shown = list(range(parsed.show_image, min(parsed.show_image + N_REPORTED, len(test))))
+    images = test.images[shown]
+    details = simulate(
+        spiking, images, converted.n_steps, mode=parsed.mode, synapses=parsed.synapses, dtype=parsed.dtype,
+        record_spikes=list(spiking.populations), record_potentials=most_active_neurons(spiking, images, MOST_TRACES),
+        progress=True, **run,
+    )  # fmt: skip
+    title = f"{parsed.model} on {parsed.data}: {parsed.coding} coding"
+    recording.report(path, test.images, test.labels, shown=shown, title=title, details=details)
 
 
 def _print_without_decision(recording: Recording, spiking: SpikingNetwork) -> None:

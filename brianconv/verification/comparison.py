@@ -177,7 +177,7 @@ def verify(
         comparison.first_difference(),
         sum(len(spikes.step) for spikes in recording.spikes.values()),
         comparison.n_values,
-        activation_correlations(spiking, images, _sent(spiking, images, recording)),
+        activation_correlations(spiking, images, sent_values(spiking, images, recording)),
     )
 
 
@@ -241,13 +241,20 @@ def _normalised(spiking: SpikingNetwork, name: str, potentials: np.ndarray) -> n
     return (potentials - units.v_rest) / units.swing if units and spiking.is_biological(name) else potentials
 
 
-def _sent(spiking: SpikingNetwork, images: np.ndarray, recording: Recording) -> dict[str, np.ndarray]:
-    """Sum of what the neurons of each population sent in Brian2, shape (n_images, n_neurons)."""
+def sent_values(spiking: SpikingNetwork, images: np.ndarray, recording: Recording) -> dict[str, np.ndarray]:
+    """Return the sum of what the neurons of each population sent in Brian2, shape (n_images, n_neurons).
+
+    Populations whose spikes, or potentials where these are sent, were not recorded are left out.
+    """
     sent = {}
+    by_potential = [layer.name for layer in spiking.graph.layers if layer.is_pooling]
+    by_potential += [] if spiking.coding.readout.fires else [spiking.output]
     last = np.arange(recording.n_images), recording.steps - 1
     running = np.arange(1, recording.n_steps + 1) <= recording.steps[:, None]
     analog = spiking.analog_steps(recording.n_steps)
     for name, shape in spiking.graph.shapes.items():
+        if name not in recording.spikes or (name in by_potential and not _has_all_potentials(recording, name)):
+            continue
         fired = recording.spikes_of(name).dense(recording.n_images, recording.n_steps, int(np.prod(shape)))
         if name in analog:  # pixels are sent as they are, and are no spikes
             fired[:, analog[name]] = running[:, analog[name], None]
@@ -258,6 +265,11 @@ def _sent(spiking: SpikingNetwork, images: np.ndarray, recording: Recording) -> 
         else:
             sent[name] = sent_by(spiking, name, images, fired)
     return sent
+
+
+def _has_all_potentials(recording: Recording, name: str) -> bool:
+    recorded = recording.potentials.get(name)
+    return recorded is not None and len(recorded.torch_index) == int(np.prod(recording.shapes[name]))
 
 
 def activation_correlations(

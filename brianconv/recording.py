@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -566,9 +567,9 @@ class Recording:
         OutputError
             If the file cannot be written.
         """
-        from brianconv.report import write_report
-
-        return write_report(
+        # the only way up in the order of imports: what is recorded knows nothing of reports but their name
+        report = import_module("brianconv.report")
+        return report.write_report(
             self, path, images, labels, shown=shown, title=title, spiking=spiking, details=details
         )  # fmt: skip
 

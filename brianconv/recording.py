@@ -76,11 +76,20 @@ class Potentials:
     torch_index : array of int, shape (n_recorded,)
         Neurons in torch's flat order; `Recording.positions` names them.
     values : array, shape (n_images, n_steps, n_recorded)
-        In the units of the equations; NaN after an image was decided.
+        In the units of the equations, mV where these are in volts; NaN after an image was decided.
+    variables : mapping of str to array
+        Other variables that were recorded at the same moments, each of the same shape: numbers without a unit as they
+        are, others in base units of SI (volt, second), conditions as 0 and 1.
     """
 
     torch_index: np.ndarray
     values: np.ndarray
+    variables: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def of_images(self, images: Sequence[int]) -> Potentials:
+        """Return what was recorded while some images were shown."""
+        variables = {name: values[list(images)] for name, values in self.variables.items()}
+        return Potentials(self.torch_index, self.values[list(images)], variables)
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,9 +336,7 @@ class Recording:
             parts = Spikes(number[of_all.image[kept]], of_all.step[kept], of_all.torch_index[kept])
             order = np.argsort(parts.image, kind="stable")
             spikes[layer] = Spikes(parts.image[order], parts.step[order], parts.torch_index[order])
-        potentials = {
-            layer: Potentials(of_all.torch_index, of_all.values[chosen]) for layer, of_all in self.potentials.items()
-        }
+        potentials = {layer: of_all.of_images(chosen) for layer, of_all in self.potentials.items()}
         return replace(
             self, spikes=spikes, potentials=potentials, **{name: getattr(self, name)[chosen] for name in ARRAYS}
         )
@@ -582,6 +589,7 @@ class Recording:
         for layer, potentials in self.potentials.items():
             arrays[f"potentials/{layer}"] = potentials.values
             arrays[f"potential_neurons/{layer}"] = potentials.torch_index
+            arrays |= {f"variables/{layer}/{name}": values for name, values in potentials.variables.items()}
         about = {
             "layers": list(self.layers),
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
@@ -622,7 +630,11 @@ class Recording:
             timing=about["timing"],
             spikes={layer: Spikes(*arrays[f"spikes/{layer}"].T) for kind, layer in recorded if kind == "spikes"},
             potentials={
-                layer: Potentials(arrays[f"potential_neurons/{layer}"], arrays[f"potentials/{layer}"])
+                layer: Potentials(
+                    arrays[f"potential_neurons/{layer}"],
+                    arrays[f"potentials/{layer}"],
+                    {name.split("/")[2]: a for name, a in arrays.items() if name.startswith(f"variables/{layer}/")},
+                )
                 for kind, layer in recorded
                 if kind == "potentials"
             },

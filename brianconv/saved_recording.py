@@ -22,7 +22,7 @@ FIELDS = (
 )  # fmt: skip
 SUMS = ("spike_counts", "synaptic_operations", "analog_operations")  # over images, for scripts that need no more
 ARRAYS = ("scores", *(f"{name}_by_image" for name in SUMS), "steps", "decided", "ann_scores")
-RECORDED = ("spikes", "potentials", "potential_neurons")  # arrays of single layers, each named after its layer
+RECORDED = ("spikes", "potentials", "potential_neurons", "variables")  # of single layers: "spikes/LAYER"
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -125,18 +125,29 @@ def _check_recorded(arrays: Arrays, sizes: Mapping[str, int]) -> None:
     """Check the spikes and potentials of single layers."""
     for name in arrays:
         kind, _, layer = name.partition("/")
-        if name not in (*ARRAYS, *SUMS) and (kind not in RECORDED or layer not in sizes):
+        variable = ""
+        if kind == "variables":  # "variables/LAYER/VARIABLE"
+            layer, _, variable = layer.partition("/")
+        if name not in (*ARRAYS, *SUMS) and (
+            kind not in RECORDED or layer not in sizes or (kind == "variables") != variable.isidentifier()
+        ):
             raise ValueError(f"recording.npz has an array {shown(name)}, which belongs to no layer")
         if kind == "spikes":
             _check_spikes(arrays, name, sizes[layer])
-        partner = {"potentials": f"potential_neurons/{layer}", "potential_neurons": f"potentials/{layer}"}.get(kind)
+        partner = {
+            "potentials": f"potential_neurons/{layer}",
+            "potential_neurons": f"potentials/{layer}",
+            "variables": f"potential_neurons/{layer}",
+        }.get(kind)
         if partner and partner not in arrays:
             raise ValueError(f"recording.npz has {name!r} without {partner!r}")
         if kind == "potentials":
             neurons = arrays[f"potential_neurons/{layer}"]
             _check_array(arrays, f"potential_neurons/{layer}", "iu", (neurons.size,), 0, sizes[layer] - 1)
+        if kind in ("potentials", "variables"):
+            neurons = arrays[f"potential_neurons/{layer}"]
             _check_array(arrays, name, "iuf", (*arrays["scores"].shape[:2], neurons.size))
-            if np.isnan(arrays[name][_shown_steps(arrays)]).any():
+            if kind == "potentials" and np.isnan(arrays[name][_shown_steps(arrays)]).any():
                 raise ValueError(f"{name!r} are not numbers in steps that were taken")
 
 

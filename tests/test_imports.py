@@ -27,6 +27,7 @@ ALLOWED = {
     "brian2": {
         "simulation",
         "analysis/plotting/style.py",
+        "analysis/traces.py",
         "coding/equations.py",
         "coding/latex.py",
         "coding/membrane.py",

@@ -88,6 +88,7 @@ def test_saved_and_loaded_are_equal(tmp_path):
     np.testing.assert_array_equal(loaded.spikes["fc"].step, [2, 4])
     assert loaded.parameters == recording().parameters and loaded.dt_ms == 1.0 and loaded.early_decision is None
     np.testing.assert_array_equal(loaded.potentials["fc"].values, recording().potentials["fc"].values)
+    np.testing.assert_array_equal(loaded.potentials["fc"].variables["w_a"], 2 * loaded.potentials["fc"].values)
     assert json.loads((tmp_path / "deep" / "folder" / "recording.json").read_text())["timing"]["build_s"] == 1.0
 
 
@@ -198,6 +199,12 @@ def test_recordings_have_every_field(tmp_path, field):
         ({"potentials/fc": None}, "has 'potential_neurons/fc' without 'potentials/fc'"),
         ({"potential_neurons/fc": None}, "has 'potentials/fc' without 'potential_neurons/fc'"),
         ({"potential_neurons/fc": np.array([3])}, "'potential_neurons/fc' has values from 3"),
+        ({"potential_neurons/fc": None, "potentials/fc": None}, "'variables/fc/w_a' without 'potential_neurons/fc'"),
+        ({"variables/fc/w_a": np.zeros((2, 4, 2))}, "'variables/fc/w_a' is float64 of shape"),
+        ({"variables/fc/w_a": np.zeros((2, 4, 1), dtype=bool)}, "'variables/fc/w_a' is bool"),
+        ({"variables/none/w_a": np.zeros((2, 4, 1))}, "belongs to no layer"),
+        ({"variables/fc": np.zeros((2, 4, 1))}, "belongs to no layer"),
+        ({"variables/fc/a b": np.zeros((2, 4, 1))}, "belongs to no layer"),
         ({"potentials/fc": np.zeros((2, 4, 2))}, "'potentials/fc' is float64 of shape"),
         ({"potentials/fc": np.full((2, 4, 1), np.nan)}, "are not numbers in steps that were taken"),
     ],

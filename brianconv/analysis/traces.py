@@ -45,6 +45,8 @@ class MembraneTrace:
         Potential at the start of the image, if it is a pre-charge of the coding scheme's own.
     drop : array, shape (n_steps,), or None
         What a spike takes from the potential; None if the reset is not the coding scheme's own.
+    variables : mapping of str to array, shape (n_steps,)
+        Other variables that were recorded.
 
     Raises
     ------
@@ -61,12 +63,13 @@ class MembraneTrace:
         self.dt_ms = recording.dt_ms
         self.v = potentials.values[image, :n_steps, column]
         self.fired = np.isin(np.arange(1, n_steps + 1), recording.spike_steps(layer, position, image))
+        self.variables = {name: values[image, :n_steps, column] for name, values in potentials.variables.items()}
         self.threshold = np.full(n_steps, np.nan)
         self.start: float | None = None
         self.drop: np.ndarray | None = None
         if spiking is not None:
             values = _values(recording, spiking, layer)
-            self.threshold = _threshold(spiking, layer, values, self.fired)
+            self.threshold = _threshold(spiking, layer, values | self.variables, self.fired)
             self.start = _start(spiking, layer, values)
             self.drop = _drop(spiking, layer, self.threshold)
         if units := units_of(spiking, layer):
@@ -94,7 +97,7 @@ def _start(spiking: SpikingNetwork, layer: str, values: Mapping[str, float]) -> 
     return values["v_init"] if "v = v_init" in statements else None
 
 
-def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
+def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, Any], fired: np.ndarray) -> np.ndarray:
     """Return the threshold of each step, NaN where the neuron cannot fire or its threshold is not known."""
     nothing = np.full(len(fired), np.nan)
     if (layer != INPUT and spiking.graph.layer(layer).is_pooling) or (
@@ -108,14 +111,14 @@ def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, float],
     return evaluated_threshold(model, values, len(fired))
 
 
-def evaluated_threshold(model: NeuronModel, values: Mapping[str, float], n_steps: int) -> np.ndarray:
+def evaluated_threshold(model: NeuronModel, values: Mapping[str, Any], n_steps: int) -> np.ndarray:
     """Return what the condition of a neuron compares v with in each step; NaN if values for that are missing.
 
     Parameters
     ----------
     model : NeuronModel
         With a threshold such as ``v > 30``, or ``v >= theta * step``.
-    values : mapping of str to float
+    values : mapping of str to float or array, shape (n_steps,)
         Of the variables that are known.
     n_steps : int
     """
@@ -130,12 +133,31 @@ def evaluated_threshold(model: NeuronModel, values: Mapping[str, float], n_steps
     ]
     if len(compared) != 1:
         return np.full(n_steps, np.nan)
-    known = {**FUNCTIONS, **model.namespace, **values, "step": np.arange(1.0, n_steps + 1), "tolerance": 0.0}
+    known = {
+        **_units(code),
+        **FUNCTIONS,
+        **_plain(model.namespace),
+        **values,
+        "step": np.arange(1.0, n_steps + 1),
+        "tolerance": 0.0,
+    }
     try:
         found = eval(compile(ast.Expression(compared[0]), "<threshold>", "eval"), {"__builtins__": {}}, known)
         return np.broadcast_to(np.asarray(found, dtype=float), (n_steps,)).copy()
     except (NameError, TypeError, ValueError):
         return np.full(n_steps, np.nan)
+
+
+def _units(code: Code) -> dict[str, float]:
+    """Return the units that an expression mentions, in base units of SI as recorded variables are."""
+    from brian2.core.namespace import DEFAULT_UNITS
+
+    return {node.id: float(DEFAULT_UNITS[node.id]) for node in code.variables() if node.id in DEFAULT_UNITS}
+
+
+def _plain(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return numbers and quantities as plain arrays, in base units of SI."""
+    return {name: value if callable(value) else np.asarray(value) for name, value in namespace.items()}
 
 
 def _drop(spiking: SpikingNetwork, layer: str, threshold: np.ndarray) -> np.ndarray | None:

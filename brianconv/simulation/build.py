@@ -8,7 +8,7 @@ from brian2 import Clock, Network, NeuronGroup, Quantity, ms
 
 from brianconv.coding.scheme import tolerance
 from brianconv.positions import Position
-from brianconv.simulation.network import SCHEDULE_EQUATIONS, check_dt, checked_recordings
+from brianconv.simulation.network import NOTHING, SCHEDULE_EQUATIONS, check_dt, checked_recordings
 from brianconv.simulation.readout.on_image import is_standalone
 from brianconv.simulation.runtime import RuntimeNetwork
 from brianconv.simulation.standalone import StandaloneNetwork
@@ -23,6 +23,7 @@ def build_network(
     dt: Quantity = 1 * ms,
     record_spikes: Sequence[str] = (),
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
+    record_variables: Mapping[str, Sequence[str]] = NOTHING,
 ) -> RuntimeNetwork | StandaloneNetwork:
     """Build the Brian2 network for the active device; nothing has run yet.
 
@@ -40,11 +41,16 @@ def build_network(
     record_potentials : sequence of str, or mapping of str to positions of neurons
         Populations whose membrane potentials are recorded before the reset, and which neurons: a list of (channel, row,
         column), or (feature,); None for all.
+    record_variables : mapping of str to sequence of str
+        Other variables of the equations that are recorded, such as ``{"conv1": ["fatigue"]}``, at the same moments as
+        the potentials and in the same neurons: those of `record_potentials`, or all of a population that is not in it.
 
     Raises
     ------
     UnknownLayerError
         If a layer to record does not exist.
+    ParameterError
+        If a variable to record does not.
     MemoryLimitError
         If the synapses do not fit the free memory.
 
@@ -62,11 +68,11 @@ def build_network(
     """
     check_dt(dt)
     tolerance(dtype)
-    neurons = checked_recordings(spiking, record_spikes, record_potentials)
+    neurons, variables = checked_recordings(spiking, record_spikes, record_potentials, record_variables)
     spikes = [spiking.check_population(name) for name in record_spikes]
     spiking = spiking.in_steps(dt)
     kind = StandaloneNetwork if is_standalone() else RuntimeNetwork
     schedule = NeuronGroup(1, SCHEDULE_EQUATIONS, clock=Clock(dt=dt, name="brianconv__clock"), name="schedule")
     brian = kind(spiking, dtype, dt, Network(name="brianconv__network"), schedule)
-    brian.populate(synapses, spikes, neurons)
+    brian.populate(synapses, spikes, neurons, variables)
     return brian

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 from brian2 import (
@@ -28,7 +29,7 @@ from brian2.core.base import BrianObject, BrianObjectException
 from brian2.equations.equations import EquationError
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, have_same_dimensions
 
-from brianconv.coding.equations import renamed
+from brianconv.coding.equations import equations_of, renamed
 from brianconv.coding.scheme import NeuronModel, tolerance
 from brianconv.connectivity.base import channels_last
 from brianconv.connectivity.connection import Connection
@@ -51,6 +52,7 @@ EQUATION_ERRORS: tuple[type[Exception], ...] = (
     NotImplementedError,
 )  # fmt: skip
 SYNAPSES = ("structured", "explicit")
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})  # no variables to record
 LAYER_SLOTS = ("thresholds", "synapses", "resets")
 SCHEDULE_EQUATIONS = """
 step     : integer (shared)
@@ -83,7 +85,7 @@ class BrianNetwork(ABC):
     score_monitor : StateMonitor
         The score of every output neuron at the end of every step.
     spike_monitors, potential_monitors : dict of str to monitor
-        What was asked for; potentials are sampled before the reset.
+        What was asked for; potentials and other variables are sampled before the reset.
     keep : set of str
         Variables of your own groups and synapses, as ``"group.variable"``, that are carried over from image to image;
         others have their initial values at the start of each (see simulation/initial_values.py).
@@ -150,7 +152,11 @@ class BrianNetwork(ABC):
         self.network.add(*objects)
 
     def populate(
-        self, synapses: str, record_spikes: Sequence[str], record_potentials: Mapping[str, np.ndarray]
+        self,
+        synapses: str,
+        record_spikes: Sequence[str],
+        neurons: Mapping[str, np.ndarray],
+        variables: Mapping[str, tuple[str, ...]],
     ) -> None:
         """Make all objects; see `build_network` for the parameters."""
         spiking = self.spiking
@@ -166,7 +172,7 @@ class BrianNetwork(ABC):
                 with explained(self, EQUATION_ERRORS, layer.name):
                     _connect(self, layer.name, connection, connection in explicit)
         _add_output_operations(self)
-        _add_monitors(self, record_spikes, record_potentials)
+        _add_monitors(self, record_spikes, neurons, variables)
         self.add_image_operations()
         mark_as_used(self.network.objects, self.network)
 
@@ -209,8 +215,9 @@ def checked_recordings(
     spiking: SpikingNetwork,
     record_spikes: Sequence[str],
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None],
-) -> dict[str, np.ndarray]:
-    """Return, for each population whose potential is recorded, its neurons in torch's flat order."""
+    record_variables: Mapping[str, Sequence[str]],
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, ...]]]:
+    """Return the neurons whose potentials are recorded (in torch's flat order), and other variables."""
     if any(
         isinstance(given, str) or not isinstance(given, (Sequence, Set, Mapping))
         for given in (record_spikes, record_potentials)
@@ -220,8 +227,16 @@ def checked_recordings(
         spiking.check_population(name)
     if not isinstance(record_potentials, Mapping):
         record_potentials = dict.fromkeys(record_potentials)
+    if not isinstance(record_variables, Mapping):
+        raise ParameterError("variables to record are lists of names by layer, such as {'conv1': ['fatigue']}")
+    variables = {
+        (layer := spiking.check_population(name)): _checked_variables(spiking, layer, names)
+        for name, names in record_variables.items()
+    }
     named = {spiking.check_population(name): chosen for name, chosen in record_potentials.items()}
-    return {name: _checked_neurons(spiking, name, chosen) for name, chosen in named.items()}
+    everything: dict[str, Sequence[Position | int] | None] = dict.fromkeys(variables)
+    neurons = {name: _checked_neurons(spiking, name, chosen) for name, chosen in (everything | named).items()}
+    return neurons, variables
 
 
 def _checked_neurons(spiking: SpikingNetwork, name: str, chosen: Sequence[Position | int] | None) -> np.ndarray:
@@ -229,6 +244,19 @@ def _checked_neurons(spiking: SpikingNetwork, name: str, chosen: Sequence[Positi
     if chosen is None:
         return np.arange(int(np.prod(shape)))
     return np.array([torch_index(shape, position) for position in checked_positions(shape, chosen, name)])
+
+
+def _checked_variables(spiking: SpikingNetwork, layer: str, names: Sequence[str]) -> tuple[str, ...]:
+    equations = equations_of(spiking.model(layer).equations)
+    allowed = [name for name, equation in equations.items() if "shared" not in equation.flags and name != "v"]
+    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise ParameterError(f"variables of {layer!r} to record are a list of names, such as ['fatigue']")
+    for name in names:
+        if name not in allowed and name != "v":
+            raise ParameterError(
+                f"population {layer!r} has no variable {name!r} in each neuron; it has v, {', '.join(allowed)}"
+            )
+    return tuple(dict.fromkeys(name for name in names if name != "v"))  # the potential is always recorded
 
 
 def _slots(n_populations: int) -> list[str]:
@@ -343,7 +371,12 @@ def _add_output_operations(brian: BrianNetwork) -> None:
         output.run_regularly(evaluate, when="end", clock=output.clock, name="brianconv__evaluate_output")
 
 
-def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Mapping[str, np.ndarray]) -> None:
+def _add_monitors(
+    brian: BrianNetwork,
+    record_spikes: Sequence[str],
+    neurons: Mapping[str, np.ndarray],
+    variables: Mapping[str, tuple[str, ...]],
+) -> None:
     for name in record_spikes:
         brian.spike_monitors[name] = SpikeMonitor(
             brian.populations[name], codeobj_class=code_object_class(), name=f"{name}__spikes"
@@ -353,8 +386,8 @@ def _add_monitors(brian: BrianNetwork, record_spikes: Sequence[str], neurons: Ma
         place = np.argsort(order)[chosen]
         slot = _slot("thresholds", brian.spiking.populations.index(name))
         brian.potential_monitors[name] = StateMonitor(
-            brian.populations[name], "v", record=place, when=slot, order=1, clock=brian.schedule.clock,
-            codeobj_class=code_object_class(), name=f"{name}__potentials",
+            brian.populations[name], ["v", *variables.get(name, ())], record=place, when=slot, order=1,
+            clock=brian.schedule.clock, codeobj_class=code_object_class(), name=f"{name}__potentials",
         )  # fmt: skip
     brian.score_monitor = StateMonitor(
         brian.output,

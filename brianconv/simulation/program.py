@@ -415,8 +415,9 @@ def _write_only_results(brian: StandaloneNetwork) -> dict[str, Result]:
     columns = {"scores": len(brian.score_monitor.record)}
     variables["scores"] = brian.score_monitor.variables["score"]
     for name, potentials in brian.potential_monitors.items():
-        columns[f"potential_{name}"] = len(potentials.record)
-        variables[f"potential_{name}"] = potentials.variables["v"]
+        for variable in potentials.record_variables:
+            columns[f"state_{name}__{variable}"] = len(potentials.record)
+            variables[f"state_{name}__{variable}"] = potentials.variables[variable]
     blocks = [
         (WRITE_2D if name in columns else WRITE_1D)
         % {"name": name, "array": get_device().get_array_name(variable, access_data=False)}

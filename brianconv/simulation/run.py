@@ -20,7 +20,7 @@ from brianconv.progress import progress_bar
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.build import build_network
 from brianconv.simulation.memory import check_memory
-from brianconv.simulation.network import check_dt, checked_recordings
+from brianconv.simulation.network import NOTHING, check_dt, checked_recordings
 from brianconv.simulation.parallel_runs import run_shards
 from brianconv.simulation.program import DEVICE_LOCK, Program, check_device, compile_network
 from brianconv.simulation.run_settings import RunSettings
@@ -50,6 +50,9 @@ class Simulation:
     record_potentials : sequence of str, or mapping of str to positions of neurons
         Populations whose potentials are recorded, before the reset, together with their spikes, and which neurons: a
         list of (channel, row, column), or (feature,); None for all.
+    record_variables : mapping of str to sequence of str
+        Other variables of the equations, such as ``{"conv1": ["fatigue"]}``, recorded at the same moments and in the
+        same neurons: those of `record_potentials`, or all of a population that is not in it.
 
     Attributes
     ----------
@@ -80,12 +83,15 @@ class Simulation:
         dt: Quantity = 1 * ms,
         record_spikes: Sequence[str] = (),
         record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
+        record_variables: Mapping[str, Sequence[str]] = NOTHING,
     ) -> None:
         check_choice("mode", mode, MODES)
         check_dt(dt)
         self.spiking = spiking.in_steps(dt)
         self.dt = dt
-        self.recorded = checked_recordings(spiking, record_spikes, record_potentials)
+        self.recorded, self.recorded_variables = checked_recordings(
+            spiking, record_spikes, record_potentials, record_variables
+        )
         named = [spiking.check_population(name) for name in record_spikes]
         self.record_spikes = tuple(dict.fromkeys((*named, *self.recorded)))  # traces show their spikes
         self.brian: RuntimeNetwork | None = None
@@ -97,6 +103,7 @@ class Simulation:
             "dt": dt,
             "record_spikes": self.record_spikes,
             "record_potentials": record_potentials,
+            "record_variables": record_variables,
         }
         if mode == "runtime":
             with DEVICE_LOCK:
@@ -181,10 +188,17 @@ class Simulation:
             return _run_network(self.brian, spiking, images, settings, progress)
 
     def _check_recording_memory(self, n_images: int, n_steps: int) -> None:
-        n_values = sum(len(neurons) for neurons in self.recorded.values()) * n_images * n_steps
+        n_values = (
+            n_images
+            * n_steps
+            * sum(
+                len(neurons) * (1 + len(self.recorded_variables.get(name, ())))
+                for name, neurons in self.recorded.items()
+            )
+        )
         check_memory(
             n_values * BYTES_PER_POTENTIAL,
-            f"{n_values:,} membrane potentials",
+            f"{n_values:,} membrane potentials" + " and other variables" * any(self.recorded_variables.values()),
             "record fewer neurons, steps or images",
         )
 
@@ -223,16 +237,20 @@ class Simulation:
             shapes=dict(graph.shapes),
             spikes={name: self._spikes(name, raw, steps, settings.n_steps) for name in self.record_spikes},
             potentials={
-                name: Potentials(neurons, self._potentials(name, raw, steps, settings.n_steps))
+                name: self._potentials(name, neurons, raw, steps, settings.n_steps)
                 for name, neurons in self.recorded.items()
             },
             timing=timing,
             spiking=spiking,
         )
 
-    def _potentials(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray, n_steps: int) -> np.ndarray:
-        values = _by_image(raw[f"potential_{name}"], steps, n_steps)
-        return 1000 * values if self.spiking.units and self.spiking.is_biological(name) else values
+    def _potentials(
+        self, name: str, neurons: np.ndarray, raw: dict[str, np.ndarray], steps: np.ndarray, n_steps: int
+    ) -> Potentials:
+        variables = self.recorded_variables.get(name, ())
+        v, *others = (_by_image(raw[f"state_{name}__{variable}"], steps, n_steps) for variable in ("v", *variables))
+        in_millivolts = self.spiking.units and self.spiking.is_biological(name)
+        return Potentials(neurons, 1000 * v if in_millivolts else v, dict(zip(variables, others, strict=True)))
 
     def _spikes(self, name: str, raw: dict[str, np.ndarray], steps: np.ndarray, n_steps: int) -> Spikes:
         total = np.rint(raw[f"spike_time_{name}"] / float(self.dt)).astype(int)  # steps since the start of the run
@@ -254,6 +272,7 @@ def simulate(
     dt: Quantity = 1 * ms,
     record_spikes: Sequence[str] = (),
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
+    record_variables: Mapping[str, Sequence[str]] = NOTHING,
     evaluation_delay: Time = 0,
     skip: Time = 0,
     early_decision: float | None = None,
@@ -284,6 +303,7 @@ def simulate(
         dt=dt,
         record_spikes=record_spikes,
         record_potentials=record_potentials,
+        record_variables=record_variables,
     )
     return simulation.run(
         images,
@@ -382,7 +402,8 @@ def _monitored(brian: RuntimeNetwork) -> dict[str, np.ndarray]:
         arrays[f"spike_neuron_{name}"] = spikes.variables["i"].get_value()
         arrays[f"spike_time_{name}"] = spikes.variables["t"].get_value()
     for name, potentials in brian.potential_monitors.items():
-        arrays[f"potential_{name}"] = potentials.variables["v"].get_value()
+        for variable in potentials.record_variables:
+            arrays[f"state_{name}__{variable}"] = potentials.variables[variable].get_value()
     return arrays
 
 
@@ -428,7 +449,8 @@ def _image_and_step(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _by_image(rows: np.ndarray, steps: np.ndarray, n_steps: int) -> np.ndarray:
     """Cut rows of the whole run into (n_images, n_steps, columns), NaN after the end of an image."""
     image, step = _image_and_step(steps)
-    cut = np.full((len(steps), n_steps, rows.shape[1]), np.nan, dtype=rows.dtype)
+    dtype = rows.dtype if rows.dtype.kind == "f" else np.float64  # conditions and counters become numbers
+    cut = np.full((len(steps), n_steps, rows.shape[1]), np.nan, dtype=dtype)
     cut[image, step - 1] = rows
     return cut
 

@@ -24,7 +24,7 @@ from studies.speed.workload import Workload
 Measured = dict[str, Any]
 BATCH_SIZES = (1, 16)
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-PROGRAMS = {
+PROGRAMS: dict[str, dict[str, Any]] = {
     "explicit": {"synapses": "explicit", "dtype": "float32"},
     "structured_float64": {"synapses": "structured", "dtype": "float64"},
     "structured_float32": {"synapses": "structured", "dtype": "float32"},

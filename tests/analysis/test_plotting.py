@@ -238,6 +238,29 @@ def test_the_threshold_of_changed_neurons_is_the_evaluated_one(numpy_target, sma
     assert drawn("v > 1 + abs(drive)") is None, "what was not recorded is not guessed"
 
 
+@pytest.mark.parametrize("millivolts", [False, True])
+def test_recorded_variables_are_drawn_and_tell_the_threshold(numpy_target, small_spiking, small_images, millivolts):
+    changed = small_spiking.change_neurons(
+        "layer_0",
+        equations=small_spiking.neurons["layer_0"].equations + "\nfatigue : second",
+        threshold="v > 1 + fatigue / second",
+        reset="v -= 1; fatigue += 0.5*second",
+    )
+    changed = changed.in_millivolts(v_rest=-70, v_threshold=-50) if millivolts else changed
+    names = {"layer_0": ["fatigue"]}
+    traced = simulate(changed, small_images[:1], 20, record_potentials={"layer_0": [(0, 0, 1)]}, record_variables=names)
+    potential, fatigue = plot_potentials(traced, "layer_0", variables=["fatigue"]).axes
+    (course,) = [line.get_ydata() for line in fatigue.lines]
+    assert fatigue.get_ylabel() == "fatigue (second)" and course[-1] > 0
+    (threshold,) = [p.get_data().values for p in potential.patches if p.get_label() == "threshold"]
+    fired = traced.spike_steps("layer_0", (0, 0, 1), 0)
+    before = np.array([np.sum(fired < step) for step in range(1, 21)])
+    np.testing.assert_allclose(course, 0.5 * before)
+    np.testing.assert_allclose(threshold, -70 + 20 * (1 + 0.5 * before) if millivolts else 1 + 0.5 * before)
+    with pytest.raises(DataError, match=r"of 'layer_0', that is \['fatigue'\]"):
+        plot_potentials(traced, "layer_0", variables=["drive"])
+
+
 def test_recordings_from_files_are_drawn_with_their_network(numpy_target, small_spiking, small_images, tmp_path):
     traced = simulate(small_spiking, small_images[:1], 20, record_potentials={"layer_0": [(0, 0, 0)]})
     traced.save(tmp_path)

@@ -133,7 +133,8 @@ def _damage_an_array(draw: random.Random, path: Path) -> None:
         case 3:
             arrays[name] = array[..., None] if draw.random() < 0.5 else array.T
         case 4:
-            arrays[draw.choice(("other", "spikes/none", "spikes/layer_2", "potentials/input", ""))] = array
+            added = ("other", "spikes/none", "spikes/layer_2", "potentials/input", "variables/layer_2/v", "")
+            arrays[draw.choice(added)] = array
         case _:
             del arrays[name]
     np.savez(path, **arrays)

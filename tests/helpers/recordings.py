@@ -4,6 +4,8 @@ import numpy as np
 
 from brianconv.recording import Potentials, Recording, Spikes
 
+POTENTIALS = np.arange(8.0).reshape(2, 4, 1)
+
 
 def recording(**changes) -> Recording:
     scores = np.zeros((2, 4, 3))
@@ -21,7 +23,7 @@ def recording(**changes) -> Recording:
         "ann_scores": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]),
         "shapes": {"input": (1, 1, 3), "fc": (3,)},
         "spikes": {"fc": Spikes(np.array([0, 1]), np.array([2, 4]), np.array([2, 1]))},
-        "potentials": {"fc": Potentials(np.array([2]), np.arange(8.0).reshape(2, 4, 1))},
+        "potentials": {"fc": Potentials(np.array([2]), POTENTIALS, {"w_a": 2 * POTENTIALS})},
         "timing": {"build_s": 1.0, "simulate_s": 2.0},
         "parameters": {"v_threshold": {"input": 1.0, "fc": 1.0}, "v_init": {"input": 0.0, "fc": 0.5}},
         "dt_ms": 1.0,

@@ -5,7 +5,8 @@ import pytest
 from brian2 import NeuronGroup, Synapses, ms, mV
 
 from brianconv import Simulation, build_network, simulate
-from brianconv.errors import ParameterError
+from brianconv.analysis.traces import MembraneTrace
+from brianconv.errors import BrianconvError, ParameterError
 from tests.helpers.networks import SMALL_SHAPE, dyadic_images
 
 ADAPTATION = "\ndw_a/dt = -w_a / tau_a : 1"
@@ -49,6 +50,65 @@ def test_packed_equals_one_at_a_time_for_changed_neurons(request, small_spiking,
     if mode == "standalone":
         divided = simulation.run(small_images, 20, early_decision=2.0, jobs=3)
         np.testing.assert_array_equal(packed.scores, divided.scores)
+
+
+@pytest.mark.parametrize("synapses", ["structured", "explicit"])
+@pytest.mark.parametrize("mode", ["runtime", "standalone"])
+def test_variables_are_recorded_with_the_potentials(request, small_spiking, small_images, mode, synapses):
+    if mode == "runtime":
+        request.getfixturevalue("numpy_target")
+    changed = adaptive(small_spiking)
+    neurons = [(0, 0, 0), (1, 2, 3), (2, 1, 1)]
+    recording = simulate(
+        changed, small_images, 20, mode=mode, synapses=synapses, early_decision=2.0,
+        record_potentials={"layer_0": neurons}, record_variables={"layer_0": ["w_a", "v"], "layer_2": ["drive"]},
+    )  # fmt: skip
+    w_a = recording.potentials["layer_0"].variables["w_a"]
+    assert w_a.shape == recording.potentials["layer_0"].values.shape == (len(small_images), 20, 3)
+    fired = recording.spikes["layer_0"].dense(len(small_images), 20, int(np.prod(recording.shapes["layer_0"])))
+    of_neurons = fired[:, :, recording.potentials["layer_0"].torch_index]
+    assert of_neurons.any()
+    for image, n_steps in enumerate(recording.steps):
+        expected = np.zeros(3)
+        for step in range(n_steps):
+            expected *= 1 - 1 / 50  # method euler
+            np.testing.assert_allclose(w_a[image, step], expected, rtol=1e-12)
+            expected += 0.25 * of_neurons[image, step]
+        assert np.isnan(w_a[image, n_steps:]).all()
+        for position in neurons:
+            trace = MembraneTrace(recording, changed, "layer_0", position, image)
+            threshold = 1 + w_a[image, :n_steps, neurons.index(position)]
+            np.testing.assert_allclose(trace.threshold, threshold)
+            np.testing.assert_array_equal(trace.fired, trace.v >= threshold)
+    drive = recording.potentials["layer_2"].variables["drive"]
+    assert drive.shape == (len(small_images), 20, int(np.prod(recording.shapes["layer_2"])))
+
+
+def test_conditions_and_counters_are_recorded_as_numbers(numpy_target, small_spiking, small_images):
+    changed = counting(small_spiking)
+    changed = changed.change_neurons(
+        "layer_0", equations=changed.neurons["layer_0"].equations + "\nhigh = v > 0.5 : boolean"
+    )
+    recording = simulate(changed, small_images, 12, record_variables={"layer_0": ["n", "high"]})
+    n, high = (recording.potentials["layer_0"].variables[name] for name in ("n", "high"))
+    fired = recording.spikes["layer_0"].dense(*n.shape).astype(int)
+    np.testing.assert_array_equal(n, np.cumsum(fired, axis=1) - fired)
+    np.testing.assert_array_equal(high, recording.potentials["layer_0"].values > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"layer_0": ["w_b"]}, "no variable 'w_b' in each neuron; it has v, .*w_a"),
+        ({"layer_0": "w_a"}, "a list of names"),
+        ({"layer_0": [1]}, "a list of names"),
+        (["w_a"], "lists of names by layer"),
+        ({"layer_1": ["v"]}, "layer_1"),
+    ],
+)
+def test_variables_that_cannot_be_recorded_are_refused(small_spiking, variables, message):
+    with pytest.raises(BrianconvError, match=message):
+        Simulation(adaptive(small_spiking), record_variables=variables)
 
 
 def _filled(scores, n_steps):

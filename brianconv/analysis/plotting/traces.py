@@ -21,6 +21,8 @@ from brianconv.analysis.plotting.style import (
     window_ms,
 )
 from brianconv.analysis.traces import MembraneTrace, neuron_label, units_of
+from brianconv.coding.equations import equations_of
+from brianconv.errors import DataError
 from brianconv.positions import Position, checked_positions
 from brianconv.recording import Recording
 from brianconv.spiking import SpikingNetwork
@@ -32,6 +34,7 @@ def plot_potentials(
     neurons: Sequence[Position | int] | None = None,
     image: int = 0,
     *,
+    variables: Sequence[str] = (),
     spiking: SpikingNetwork | None = None,
     time: tuple[Any, Any] | None = None,
     ax: Axes | Sequence[Axes] | None = None,
@@ -39,7 +42,7 @@ def plot_potentials(
     """Draw membrane traces of one layer, sampled before the reset, with threshold, v_init and spikes.
 
     The threshold that is drawn is the one that is evaluated, for changed neurons too; where it depends on variables
-    that were not recorded, none is drawn.
+    that were not recorded (``record_variables``), none is drawn.
 
     Parameters
     ----------
@@ -50,17 +53,19 @@ def plot_potentials(
         Each (channel, row, column), or (feature,); the first three recorded ones otherwise, those that fire before
         those that do not.
     image : int
+    variables : sequence of str
+        Other variables that were recorded, each drawn below the potential of its neuron.
     spiking : SpikingNetwork, optional
         The network of recordings that were loaded from files, which do not hold it: without it, neither thresholds nor
         v_init are drawn.
     time : (first, last), optional
         Part to draw: two times such as ``(10*ms, 20*ms)``, or two numbers of steps.
-    ax : Axes, or one for each neuron; optional
+    ax : Axes, or one for each potential and variable of each neuron; optional
 
     Raises
     ------
     DataError, UnknownLayerError
-        If potentials of an image, a layer or a neuron were not recorded.
+        If potentials of an image, a layer or a neuron, or a variable, were not recorded.
 
     Examples
     --------
@@ -79,16 +84,23 @@ def plot_potentials(
         single.positions(layer)
         check_images(single, [image])
     layer = first.named(layer)
+    _check_variables(recordings, layer, variables)
     firing = first.spikes_of(layer).of_image(image).torch_index
     shown = _chosen(first, neurons, layer, firing)
-    size = (PAGE_INCHES, 0.6 + 1.0 * len(shown))
-    with panels(ax, len(shown), size, sharex=True) as (figure, all_axes):
-        for axes, position in zip(all_axes, shown, strict=True):
+    rows = [(position, variable) for position in shown for variable in ("v", *variables)]
+    size = (PAGE_INCHES, 0.6 + 1.0 * len(rows))
+    with panels(ax, len(rows), size, sharex=True) as (figure, all_axes):
+        for axes, (position, variable) in zip(all_axes, rows, strict=True):
             for index, (name, single) in enumerate(recordings.items()):
                 network = spiking or single.spiking
-                _trace(axes, MembraneTrace(single, network, layer, position, image), name, CYCLE[index], time)
+                trace = MembraneTrace(single, network, layer, position, image)
+                if variable == "v":
+                    _trace(axes, trace, name, CYCLE[index], time)
+                else:
+                    _variable(axes, trace, variable, name, CYCLE[index], time)
             unit = "mV" if units_of(spiking or first.spiking, layer) else "normalised"
-            axes.set_ylabel(f"{neuron_label(layer, position)}\nv ({unit})")
+            what = f"v ({unit})" if variable == "v" else _with_unit(spiking or first.spiking, layer, variable)
+            axes.set_ylabel(f"{neuron_label(layer, position)}\n{what}" if variable == "v" else what)
         all_axes[-1].set_xlabel(f"time (ms), image {image}; v before the reset")
         if ax is None:
             handles, labels = all_axes[0].get_legend_handles_labels()
@@ -123,6 +135,31 @@ def _trace(axes: Axes, trace: MembraneTrace, name: str, color: Any, time: tuple[
         style = {"color": RED if not name else color, "linewidth": 0.9, "linestyle": "--"}
         axes.stairs(trace.threshold, edges, baseline=None, label=f"threshold{suffix}", **style)
     axes.set_xlim(first, last)
+
+
+def _variable(
+    axes: Axes, trace: MembraneTrace, variable: str, name: str, color: Any, time: tuple[Any, Any] | None
+) -> None:
+    times = np.arange(1, len(trace.v) + 1) * trace.dt_ms
+    axes.plot(times, trace.variables[variable], color=color, label=name or "_")
+    axes.set_xlim(*window_ms(time, trace.dt_ms, len(trace.v) * trace.dt_ms))
+
+
+def _with_unit(spiking: SpikingNetwork | None, layer: str, variable: str) -> str:
+    """Return the name of a variable with its unit, if that is known and not 1."""
+    unit = "1" if spiking is None else equations_of(spiking.model(layer).equations)[variable].unit
+    return variable if unit in ("1", "boolean", "integer") else f"{variable} ({unit})"
+
+
+def _check_variables(recordings: dict[str, Recording], layer: str, variables: Sequence[str]) -> None:
+    for recording in recordings.values():
+        recorded = recording.potentials[layer].variables
+        if isinstance(variables, str) or (missing := [name for name in variables if name not in recorded]):
+            wanted = [variables] if isinstance(variables, str) else missing
+            raise DataError(
+                f"variables are {variables!r}, a list of what was recorded; of {layer!r}, that is {list(recorded)}: "
+                f"simulate with record_variables={{{layer!r}: {wanted}}}"
+            )
 
 
 def _chosen(

@@ -37,7 +37,8 @@ def test_examples_of_the_other_pages_run(page, numpy_target):
 
 @pytest.mark.parametrize(
     ("page", "written"),
-    [("README.md", {"raster.png", "traces.png", "report.html", "comparison.pdf", "comparison.csv", "sorted.pdf", "fatigue.pdf"}),
+    [("README.md", {"raster.png", "traces.png", "fatigue.pdf", "report.html",
+       "comparison.pdf", "comparison.csv", "sorted.pdf"}),
      ("docs/guide.md", {"millivolts.png"})],
 )  # fmt: skip
 def test_the_blocks_of_a_page_run(page, written, numpy_target, tmp_path, monkeypatch, capsys):

@@ -23,17 +23,37 @@ from typing import Any
 
 import numpy as np
 import psutil
+from safetensors.numpy import load_file
 
 from .campaign import Kind, Refused, insist, snapshot
 from .words import write_files
 
 ROOT = Path(__file__).parents[2]
 NETWORK = ("fuzzed.py", "--data", "mine.npz")
+TUNED = "out/tuned.json"
 COMMANDS = {
-    "run": ("run", *NETWORK, "--images", "2", "--steps", "20", "--jobs", "2", "--record", "layer_1", "--out", "out"),
+    "run": ("run", *NETWORK, "--images", "2", "--steps", "20", "--jobs", "2", "--record", "layer_1", "--out", "out",
+            "--plot", "raster", "--report"),
+    "compare": ("compare", *NETWORK, "--images", "2", "--codes", "rate,hybrid", "--out", "out"),
     "verify": ("verify", *NETWORK, "--images", "2", "--steps", "20", "--mode", "standalone", "--out", "out"),
-    "pcmp": ("tune", "pcmp", *NETWORK, "--images", "4", "--steps", "30", "--out", "out/tuned.json"),
+    "pcmp": ("tune", "pcmp", *NETWORK, "--images", "4", "--steps", "30", "--out", TUNED),
+    "kernels": ("tune", "kernels", *NETWORK, "--images", "4", "--batch", "4", "--epochs", "2", "--out", TUNED),
+    "auto": ("tune", "auto", *NETWORK, "--images", "4", "--steps", "20", "--out", TUNED),
+    "stdb": ("tune", "stdb", *NETWORK, "--images", "4", "--test", "2", "--batch", "2", "--epochs", "2", "--steps", "3",
+             "--out", TUNED),
     "export": ("export", *NETWORK, "--steps", "20", "--out", "exported"),
+    "demo": ("demo", "--out", "out"),
+}  # fmt: skip
+RESULTS = {
+    "run": ("result.json", "recording.npz", "recording.json", "raster.png", "report.html"),
+    "compare": ("result.json", "comparison.csv", "comparison.pdf", "comparison.png"),
+    "verify": ("result.json",),
+    "pcmp": ("tuned.json",),
+    "kernels": ("tuned.json",),
+    "auto": ("tuned.json", "tuned.curves.json"),
+    "stdb": ("tuned.json", "tuned.safetensors"),
+    "export": ("Makefile", "main.cpp", "network.txt"),
+    "demo": ("result.json", "report.html"),
 }
 # the limits on compilers are shorter here; there is no other setting for them
 STARTED = """
@@ -48,13 +68,22 @@ DROP_FROM_BOUNDS, OVERRIDE = 24, (1, 2)  # prctl: what lets root write where it 
 
 
 def _prepare(folder: Path) -> Path:
-    """Write the user's files, and compile the programs once."""
+    """Write the user's files, and run every command with nothing compiled, to fill the cache, and from the cache.
+
+    How long each takes is kept, so that it can be stopped at any moment.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for cache in ("cold", "cache", "cache"):
+        for name, command in COMMANDS.items():
+            write_files(folder / "user")
+            start = time.monotonic()
+            done = _finished(_start(folder / "user", folder / cache, command))
+            insist(done[0] == 0, f"{name} fails: {done[1][-500:]}")
+            seconds[name].append(time.monotonic() - start)
+            shutil.rmtree(folder / "user")
+            shutil.rmtree(folder / "cold", ignore_errors=True)
     write_files(folder / "user")
-    for name in ("run", "verify"):
-        done = _finished(_start(folder / "user", folder / "cache", COMMANDS[name]))
-        insist(done[0] == 0, f"{name} fails: {done[1][-500:]}")
-    shutil.rmtree(folder / "user")
-    write_files(folder / "user")
+    (folder / "seconds.json").write_text(json.dumps(seconds))
     return folder
 
 
@@ -111,6 +140,12 @@ def _check_afterwards(here: Path, own: Mapping[str, Any], session: int) -> None:
         elif path.suffix == ".npz":
             with np.load(path) as arrays:
                 insist(all(arrays[name].size >= 0 for name in arrays.files), "an array is not whole")
+        elif path.suffix == ".html":
+            insist(path.read_text().endswith("</html>\n"), "a report is not whole")
+        elif path.suffix in (".png", ".pdf"):
+            insist(path.read_bytes()[-9:].strip().endswith((b"IEND\xaeB`\x82", b"%%EOF")), "a picture is not whole")
+        elif path.suffix == ".safetensors":
+            insist(len(load_file(path)) > 0, "weights are not whole")
     if (here / "exported").exists():
         insist((here / "exported" / "network.txt").exists(), "a project is exported in part")
 
@@ -122,13 +157,9 @@ def _check_next(here: Path, cache: Path, name: str) -> None:
     process = _start(here, cache, COMMANDS[name])
     status, said = _finished(process)
     insist(status == 0, f"the next command ends with status {status}: {said[-500:]}")
-    expected = {
-        "run": "out/result.json",
-        "verify": "out/result.json",
-        "pcmp": "out/tuned.json",
-        "export": "exported/Makefile",
-    }
-    insist((here / expected[name]).exists(), "the next command has no result")
+    folder = here / ("exported" if name == "export" else "out")
+    missing = [result for result in RESULTS[name] if not (folder / result).exists()]
+    insist(not missing, f"the next command has no {missing}")
     left = [str(path) for path in here.rglob("*.tmp")]
     insist(not left, f"temporary files are left: {left}")
     runs = cache / "runs"
@@ -146,11 +177,14 @@ def signals(draw: random.Random, folder: Path, prepared: Path) -> None:
     """SIGKILL, SIGTERM and SIGINT at any moment."""
     here, cache, own = _own_copy(draw, folder, prepared)
     name = draw.choice(list(COMMANDS))
+    cold, _, warm = json.loads((prepared / "seconds.json").read_text())[name]
+    takes = warm
     if draw.random() < 0.3:
         shutil.rmtree(cache)
+        takes = cold
     number = draw.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
     process = _start(here, cache, COMMANDS[name])
-    time.sleep(draw.uniform(0.0, 20.0 if not cache.exists() else 10.0))
+    time.sleep(draw.uniform(0.0, takes))
     if process.poll() is None:
         os.kill(process.pid, number)
     status, said = _finished(process)
@@ -229,7 +263,7 @@ def compilers(draw: random.Random, folder: Path, prepared: Path) -> None:
 
 
 KINDS = [
-    Kind("signals", 60, signals, _prepare, 400.0),
+    Kind("signals", 60 * len(COMMANDS), signals, _prepare, 400.0),
     Kind("disks", 30, disks, _prepare, 400.0),
     Kind("compilers", 16, compilers, _prepare, 400.0),
 ]

@@ -39,8 +39,8 @@ COMMANDS = {
     "pcmp": ("tune", "pcmp", *NETWORK, "--images", "4", "--steps", "30", "--out", TUNED),
     "kernels": ("tune", "kernels", *NETWORK, "--images", "4", "--batch", "4", "--epochs", "2", "--out", TUNED),
     "auto": ("tune", "auto", *NETWORK, "--images", "4", "--steps", "20", "--out", TUNED),
-    "stdb": ("tune", "stdb", *NETWORK, "--images", "4", "--test", "2", "--batch", "2", "--epochs", "2", "--steps", "3",
-             "--out", TUNED),
+    "stdb": ("tune", "stdb", "unbiased.py", *NETWORK[1:], "--images", "4", "--test", "2", "--batch", "2",
+             "--epochs", "2", "--steps", "3", "--out", TUNED),
     "export": ("export", *NETWORK, "--steps", "20", "--out", "exported"),
     "demo": ("demo", "--out", "out"),
 }  # fmt: skip
@@ -67,6 +67,12 @@ PATIENCE_S = 400.0
 DROP_FROM_BOUNDS, OVERRIDE = 24, (1, 2)  # prctl: what lets root write where it may not
 
 
+def _write_files(folder: Path) -> None:
+    """Write the user's files, and a network without biases, as training with spikes needs it."""
+    model = write_files(folder) / NETWORK[0]
+    (folder / "unbiased.py").write_text(re.sub(r"(nn\.Linear\(\d, \d)\)", r"\1, bias=False)", model.read_text()))
+
+
 def _prepare(folder: Path) -> Path:
     """Write the user's files, and run every command with nothing compiled, to fill the cache, and from the cache.
 
@@ -75,14 +81,14 @@ def _prepare(folder: Path) -> Path:
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for cache in ("cold", "cache", "cache"):
         for name, command in COMMANDS.items():
-            write_files(folder / "user")
+            _write_files(folder / "user")
             start = time.monotonic()
             done = _finished(_start(folder / "user", folder / cache, command))
             insist(done[0] == 0, f"{name} fails: {done[1][-500:]}")
             seconds[name].append(time.monotonic() - start)
             shutil.rmtree(folder / "user")
             shutil.rmtree(folder / "cold", ignore_errors=True)
-    write_files(folder / "user")
+    _write_files(folder / "user")
     (folder / "seconds.json").write_text(json.dumps(seconds))
     return folder
 

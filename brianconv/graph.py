@@ -34,12 +34,15 @@ class Layer:
         Whether a ReLU follows.
     modules : tuple of str
         Paths of the torch modules that went into it.
+    ceiling : array, one number or one per channel, or None
+        The largest activation, of a clipped ReLU such as ReLU6.
     """
 
     name: str
     connections: tuple[Connection, ...]
     rectified: bool
     modules: tuple[str, ...]
+    ceiling: np.ndarray | None = None
 
     @property
     def shape(self) -> Shape:
@@ -48,6 +51,11 @@ class Layer:
     @property
     def n_neurons(self) -> int:
         return int(np.prod(self.shape))
+
+    def activation(self, total: np.ndarray) -> np.ndarray:
+        """Return the activation for the sum of what arrives, shape (n_images, *shape)."""
+        positive = np.maximum(total, 0.0) if self.rectified else total
+        return positive if self.ceiling is None else np.minimum(positive, self.ceiling)
 
     @property
     def is_pooling(self) -> bool:
@@ -165,7 +173,7 @@ class LayerGraph:
             values = {INPUT: np.asarray(images[start : start + BATCH], dtype=np.float64)}
             for layer in self.layers:
                 total = sum(c.apply(values[c.source]) for c in layer.connections)
-                values[layer.name] = np.maximum(total, 0.0) if layer.rectified else np.asarray(total)
+                values[layer.name] = layer.activation(np.asarray(total))
             yield values
 
     def forward(self, images: np.ndarray) -> np.ndarray:

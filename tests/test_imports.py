@@ -18,6 +18,10 @@ ALLOWED = {
         "connectivity",  # within functions
         "conversion/tracing.py",
         "conversion/operations.py",
+        "conversion/rearrangements.py",
+        "conversion/rectifiers.py",
+        "conversion/shape_tracer.py",
+        "conversion/unwrapping.py",
         "conversion/weights.py",
         "verification/reference.py",
         "cli/tune/stdb.py",

@@ -77,6 +77,7 @@ def score_of_one(values: Mapping[str, float], n_steps: int) -> np.ndarray:
 CODING = CodingScheme(
     name="phase",
     encoding=BINARY_PIXELS,
+    saturates=True,
     neuron=WEIGHTED_SPIKES,
     readout=ACCUMULATED_POTENTIAL,
     default_steps=64,

@@ -65,6 +65,7 @@ def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray
 CODING = CodingScheme(
     name="rate",
     encoding=CURRENT,
+    saturates=True,
     neuron=INTEGRATE_AND_FIRE,
     readout=SPIKE_COUNT,
     default_steps=100,

@@ -101,6 +101,7 @@ def ticks(values: Mapping[str, float], n_steps: int) -> np.ndarray:
 CODING = CodingScheme(
     name="reverse",
     encoding=PIXEL_AS_POTENTIAL,
+    saturates=True,
     neuron=LAST_CHANCE,
     readout=ACCUMULATED_POTENTIAL,
     default_steps=n_steps,

@@ -260,6 +260,9 @@ class CodingScheme:
         How weights are normalised unless the user says otherwise.
     measured_threshold : float or None
         If `v_threshold` is measured layer by layer in the spiking network: the factor of the measured value.
+    saturates : bool
+        Whether what a neuron sends cannot exceed the scale of its layer: a clipped ReLU is then one population, and the
+        difference of two otherwise.
     source : str
 
     Examples
@@ -291,6 +294,7 @@ class CodingScheme:
     score_of_one: Callable[[Mapping[str, float], int], np.ndarray] | None = None
     normalization: str = "percentile"
     measured_threshold: float | None = None
+    saturates: bool = False
 
     def with_encoding(self, name: str) -> CodingScheme:
         """Return the scheme with another of its input encodings; raise ParameterError if it has none of that name."""

@@ -130,6 +130,7 @@ def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray
 CODING = CodingScheme(
     name="ttfs",
     encoding=PIXEL_AS_POTENTIAL,
+    saturates=True,
     neuron=FIRST_SPIKE,
     readout=ACCUMULATED_POTENTIAL,
     default_steps=n_steps,

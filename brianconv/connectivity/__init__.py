@@ -12,9 +12,12 @@ from brianconv.connectivity import (
     convolution,
     dense,
     max_pooling,
+    one_dimensional,
     one_to_one,
     reshape,
+    selection,
     transposed_convolution,
+    weighted_sum,
 )
 from brianconv.connectivity.average_pooling import AveragePooling
 from brianconv.connectivity.base import Connectivity, Converter
@@ -24,7 +27,9 @@ from brianconv.connectivity.dense import Dense
 from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.reshape import Reshape
+from brianconv.connectivity.selection import Selection
 from brianconv.connectivity.transposed_convolution import TransposedConvolution
+from brianconv.connectivity.weighted_sum import WeightedSum
 
 KINDS: tuple[ModuleType, ...] = (
     dense,
@@ -32,9 +37,12 @@ KINDS: tuple[ModuleType, ...] = (
     transposed_convolution,
     average_pooling,
     max_pooling,
+    one_dimensional,
     one_to_one,
     reshape,
     channel_padding,
+    selection,
+    weighted_sum,
 )
 MODULES: dict[str, Converter] = {name: convert for kind in KINDS for name, convert in kind.MODULES.items()}
 FUNCTIONS: dict[str, Converter] = {name: convert for kind in KINDS for name, convert in kind.FUNCTIONS.items()}
@@ -46,5 +54,7 @@ CLASSES: tuple[type[Connectivity], ...] = (
     MaxPooling,
     OneToOne,
     Reshape,
+    Selection,
     TransposedConvolution,
+    WeightedSum,
 )

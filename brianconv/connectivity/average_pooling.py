@@ -19,14 +19,15 @@ from brianconv.connectivity.base import (
     Shape,
     TracedTensor,
     Walk,
+    adaptive_sizes,
     as_pair,
     by_channel,
     check_image,
     check_pair,
-    with_images,
 )
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.fan_out import FanOut
+from brianconv.connectivity.weighted_sum import WeightedSum
 from brianconv.errors import UnsupportedLayerError
 
 NO_PADDING = ((0, 0), (0, 0))
@@ -140,28 +141,28 @@ def convert_avg_pool2d(
     path: str = "",
 ) -> Any:
     """Convert ``functional.avg_pool2d``."""
-    padded = any(as_pair(padding))
-    if ceil_mode or divisor_override is not None or (padded and not count_include_pad):
-        raise UnsupportedLayerError(
-            "average pooling with ceil_mode, divisor_override or count_include_pad=False "
-            "has no spiking equivalent here; use the defaults"
-        )
+    check_image(x.shape)
     kernel = as_pair(kernel_size)
     rows, columns = as_pair(padding)
-    pads = ((rows, rows), (columns, columns))
-    return x.then(AveragePooling(x.shape, kernel, as_pair(stride) if stride else kernel, pads), path)
+    steps = as_pair(stride) if stride else kernel
+    lengths = zip(x.shape[1:], kernel, steps, (rows, columns), strict=True)
+    cut = ceil_mode and any((n + 2 * pad - size) % step for n, size, step, pad in lengths)
+    if cut or (any((rows, columns)) and not count_include_pad and divisor_override is None):
+        from torch.nn import functional
+
+        settings = (kernel, steps, (rows, columns), ceil_mode, count_include_pad, divisor_override)
+        return x.then(WeightedSum.of_each_channel(x.shape, lambda v: functional.avg_pool2d(v, *settings)), path)
+    weight = None if divisor_override is None else np.asarray(1.0 / divisor_override)
+    return x.then(AveragePooling(x.shape, kernel, steps, ((rows, rows), (columns, columns)), weight), path)
 
 
 def convert_adaptive_avg_pool2d(walk: Walk, x: TracedTensor, output_size: Any, *, path: str = "") -> Any:
-    """Convert ``functional.adaptive_avg_pool2d``, if its windows are alike."""
-    check_image(x.shape)
-    asked = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
-    sizes = [n if size is None else int(size) for n, size in zip(x.shape[1:], asked, strict=True)]
+    """Convert ``functional.adaptive_avg_pool2d``; windows that differ in size become weights of their own."""
+    sizes = adaptive_sizes(x.shape, output_size)
     if any(n % size for n, size in zip(x.shape[1:], sizes, strict=True)):
-        raise UnsupportedLayerError(
-            f"averages {x.shape[1]} x {x.shape[2]} places over windows of different sizes to get "
-            f"{sizes[0]} x {sizes[1]}; the output size must divide the input, or use AvgPool2d"
-        )
+        from torch.nn import functional
+
+        return x.then(WeightedSum.of_each_channel(x.shape, lambda v: functional.adaptive_avg_pool2d(v, sizes)), path)
     kernel = (x.shape[1] // sizes[0], x.shape[2] // sizes[1])
     return x if kernel == (1, 1) else x.then(AveragePooling(x.shape, kernel, kernel), path)
 
@@ -170,11 +171,10 @@ def convert_mean(walk: Walk, x: TracedTensor, dim: Any = None, keepdim: bool = F
     """Convert ``torch.mean`` over rows and columns."""
     n_axes = len(x.shape) + 1
     axes = {d % n_axes for d in ((dim,) if isinstance(dim, int) else tuple(dim or ()))}
-    if not axes or not axes <= {2, 3} or (len(x.shape) == 2 and axes != {2}):
-        raise UnsupportedLayerError(
-            f"averages over dim={dim} of a tensor of shape {with_images(x.shape)}; only rows and columns can be "
-            "averaged: dim=(2, 3)"
-        )
+    if not axes or 0 in axes:
+        raise UnsupportedLayerError(f"averages over dim={dim}, the axis of images among it; name other axes")
+    if not axes <= {2, 3} or len(x.shape) > 3 or (len(x.shape) == 2 and axes != {2}):
+        return walk.averaged(x, tuple(axes), keepdim, path)
     image = x.reshaped((*x.shape, 1)[:3], path)
     kernel = tuple(image.shape[axis - 1] if axis in axes else 1 for axis in (2, 3))
     pooled = image.then(AveragePooling(image.shape, (kernel[0], kernel[1]), (kernel[0], kernel[1])), path)

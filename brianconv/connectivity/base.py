@@ -136,6 +136,29 @@ class Weighted(Connectivity):
         """Return the map for some channels of its input, all others being zero; None if it has no such part."""
         return None
 
+    def from_channels(self, channels: np.ndarray, input_shape: Shape) -> Connectivity | None:
+        """Return the map of an input of which its own are chosen channels (-1: zero); None if there is none."""
+        return None
+
+    def to_channels(self, channels: np.ndarray) -> Connectivity | None:
+        """Return the map to chosen channels of its output (-1: zero); None if there is none."""
+        return None
+
+
+def gathered(weight: np.ndarray, axis: int, channels: np.ndarray, n_channels: int) -> np.ndarray:
+    """Return weights for `n_channels` channels along an axis, of which each goes where `channels` name it."""
+    moved = np.moveaxis(weight, axis, 0)
+    found = np.zeros((n_channels, *moved.shape[1:]), dtype=weight.dtype)
+    np.add.at(found, channels[channels >= 0], moved[channels >= 0])
+    return np.ascontiguousarray(np.moveaxis(found, 0, axis))
+
+
+def chosen(weight: np.ndarray, axis: int, channels: np.ndarray) -> np.ndarray:
+    """Return weights of chosen channels along an axis; those of channel -1 are zero."""
+    moved = np.moveaxis(weight, axis, 0)[np.maximum(channels, 0)].copy()
+    moved[channels < 0] = 0
+    return np.ascontiguousarray(np.moveaxis(moved, 0, axis))
+
 
 class TracedTensor(Protocol):
     """What the conversion of a torch operation needs of a traced tensor; see conversion/traced_tensor.py."""
@@ -151,11 +174,18 @@ class TracedTensor(Protocol):
 class Walk(Protocol):
     """What the conversion of a torch operation needs of the walk through a network; see conversion/tracing.py."""
 
-    def rectified(self, x: Any, path: str) -> Any: ...
+    @property
+    def saturates(self) -> bool: ...
+
+    def rectified(self, x: Any, path: str, ceiling: float | None = None) -> Any: ...
 
     def pooled(self, x: Any, pooling: Callable[[Shape], Any], path: str) -> Any: ...
 
+    def rimmed(self, x: Any, module: Any) -> Any: ...
+
     def dropped(self, x: Any, what: str) -> Any: ...
+
+    def averaged(self, x: Any, axes: tuple[int, ...], keepdim: bool, path: str) -> Any: ...
 
 
 # takes the walk, the tensor, and the module or the arguments of the call; it says what is wrong, the walk adds where
@@ -226,6 +256,14 @@ def as_pair(value: Pair) -> tuple[int, int]:
     return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[-1]))
 
 
+def adaptive_sizes(shape: Shape, output_size: Any) -> tuple[int, int]:
+    """Return the rows and columns that adaptive pooling makes of an image."""
+    check_image(shape)
+    asked = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    rows, columns = (n if size is None else int(size) for n, size in zip(shape[1:], asked, strict=True))
+    return rows, columns
+
+
 def axis_fan_out(connectivity: Any, groups: int, taps: Any) -> FanOut:
     """Return the fan-out of a map whose taps along rows and columns are independent, for each group of channels."""
     shapes = connectivity.input_shape, connectivity.output_shape
@@ -247,12 +285,6 @@ def weight_array(parameter: Any, owner: str, size: int | None = None) -> np.ndar
             "the training diverged or the file is damaged; load finite weights"
         )
     return values
-
-
-def check_zero_padding(module: Any) -> None:
-    """Raise UnsupportedLayerError unless a torch module pads with zeros."""
-    if module.padding_mode != "zeros":
-        raise UnsupportedLayerError(f"pads with {module.padding_mode!r}; only zero padding is supported")
 
 
 def places_fan_out(connectivity: Any, first: int) -> FanOut:

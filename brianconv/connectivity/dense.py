@@ -16,6 +16,8 @@ from brianconv.connectivity.base import (
     Weighted,
     check_bias,
     check_weight,
+    chosen,
+    gathered,
     weight_array,
 )
 from brianconv.connectivity.fan_out import FanOut
@@ -82,6 +84,15 @@ class Dense(Weighted):
     def on_channels(self, channels: slice, input_shape: Shape) -> Dense:
         """Return the map for some features of its input, all others being zero."""
         return replace(self, weight=self.weight[:, channels])
+
+    def from_channels(self, channels: np.ndarray, input_shape: Shape) -> Dense:
+        """Return the map of an input of which its own are chosen features (-1: zero)."""
+        weight = gathered(self.weight, 1, channels, input_shape[0])
+        return replace(self, weight=weight)
+
+    def to_channels(self, channels: np.ndarray) -> Dense:
+        """Return the map to chosen features of its output (-1: zero)."""
+        return replace(self, weight=chosen(self.weight, 0, channels), bias=chosen(self.bias, 0, channels))
 
     def fan_out(self) -> FanOut:
         """Return that every neuron reaches every neuron."""

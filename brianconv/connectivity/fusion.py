@@ -17,6 +17,7 @@ from brianconv.connectivity.channel_padding import ChannelPadding
 from brianconv.connectivity.dense import Dense
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.reshape import Reshape
+from brianconv.connectivity.selection import Selection
 
 Chain = tuple[Connectivity, ...]
 
@@ -52,6 +53,10 @@ def _joined(head: Chain, last: Connectivity, following: Connectivity) -> Chain |
     if isinstance(last, Reshape) and isinstance(following, Reshape):
         whole = Reshape(last.input_shape, following.output_shape)
         return head if whole.input_shape == whole.output_shape else appended(head, whole)
+    if isinstance(following, Selection):
+        return _with_selection(head, last, following)
+    if isinstance(last, Selection):
+        return _behind_selection(head, last, following)
     if isinstance(following, OneToOne):
         return _with_gain(head, last, following)
     if isinstance(last, OneToOne):
@@ -101,6 +106,64 @@ def _behind_gain(head: Chain, gain: OneToOne, following: Connectivity) -> Chain 
     if isinstance(following, Weighted) and gain.bias is None:
         return appended(head, following.scaled(gain.weight, np.ones(())))
     return None
+
+
+def _with_selection(head: Chain, last: Connectivity, selection: Selection) -> Chain | None:
+    """Join a connectivity with the selection behind it."""
+    if isinstance(last, (Selection, Reshape, ChannelPadding)):
+        whole = as_selection(last).then(selection)
+        return head if whole.is_identity else appended(head, whole)
+    if isinstance(last, OneToOne):
+        weight, bias = (
+            None if values is None else selection.apply(np.broadcast_to(values, last.shape)[None])[0]
+            for values in (last.weight, last.bias)
+        )
+        kept = last.weight if np.size(last.weight) == 1 and (selection.index >= 0).all() else weight
+        assert kept is not None
+        return (*appended(head, selection), OneToOne(kept, selection.output_shape, bias))
+    if isinstance(last, Weighted) and selection.channels is not None:
+        chosen = last.to_channels(selection.channels)
+        return None if chosen is None else (*head, chosen)
+    return None
+
+
+def _behind_selection(head: Chain, selection: Selection, following: Connectivity) -> Chain | None:
+    """Join a selection with the connectivity behind it."""
+    if isinstance(following, Reshape):
+        return _with_selection(head, selection, as_selection(following))
+    if isinstance(following, OneToOne):
+        weight, bias = (
+            None if values is None else selection.scale_back(np.asarray(values))
+            for values in (following.weight, following.bias)
+        )
+        shifts_nothing = following.bias is None or (bias is not None and (selection.index >= 0).all())
+        if weight is None or not shifts_nothing:
+            return None
+        return (*appended(head, OneToOne(weight, selection.input_shape, bias)), selection)
+    if isinstance(following, Dense):
+        size = (int(np.prod(selection.input_shape)),)
+        narrowed = following.from_channels(selection.index, size)
+        return appended(appended(head, Reshape(selection.input_shape, size)), narrowed)
+    if selection.channels is None:
+        return None
+    if isinstance(following, AveragePooling) and following.is_uniform:
+        pooling = replace(following, input_shape=selection.input_shape, weight=np.ravel(following.weight)[0])
+        return (*appended(head, pooling), Selection.of_channels(pooling.output_shape, selection.channels))
+    if isinstance(following, Weighted):
+        gathered = following.from_channels(selection.channels, selection.input_shape)
+        return None if gathered is None else appended(head, gathered)
+    return None
+
+
+def as_selection(part: Selection | Reshape | ChannelPadding) -> Selection:
+    """Return a map that only moves values as a selection."""
+    if isinstance(part, Selection):
+        return part
+    if isinstance(part, Reshape):
+        return Selection(part.input_shape, part.output_shape, np.arange(part.n_edges))
+    channels = np.arange(part.n_channels) - part.first
+    channels[(channels < 0) | (channels >= part.input_shape[0])] = -1
+    return Selection.of_channels(part.input_shape, channels)
 
 
 def _behind_padding(head: Chain, padding: ChannelPadding, following: Connectivity) -> Chain | None:

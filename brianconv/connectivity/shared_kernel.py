@@ -17,6 +17,7 @@ from brianconv.connectivity.base import Connectivity, Shape, channels_last
 from brianconv.connectivity.channel_padding import ChannelPadding
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.dense import Dense
+from brianconv.connectivity.fan_out import image_shape
 from brianconv.connectivity.fusion import by_channel, channelwise, fused
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.reshape import Reshape
@@ -106,7 +107,8 @@ def share_weights(chain: Sequence[Connectivity]) -> SharedKernel | OneToOneKerne
     """
     if all(isinstance(part, (Reshape, OneToOne, ChannelPadding)) for part in chain):
         return _one_to_one(chain)
-    chain = [_as_convolution(part) for part in fused(part.linear() for part in chain)]
+    joined = fused(part.linear() for part in chain)
+    chain = [_as_convolution(part) for part in joined if not _keeps_order(part)] or list(joined)
     moving = [part for part in chain if not isinstance(part, Reshape)]
     carriers = [k for k, part in enumerate(moving) if part.weighted]
     carrier = carriers[0] if carriers else len(moving) - 1
@@ -125,6 +127,11 @@ def share_weights(chain: Sequence[Connectivity]) -> SharedKernel | OneToOneKerne
     return _composed(
         before, carried.kernel, carried.taps, after, carried.input_shape, output_shape, carried.groups
     )  # fmt: skip
+
+
+def _keeps_order(part: Connectivity) -> bool:
+    """Whether a part only names places otherwise: neurons lie channels last, in whatever rows and columns."""
+    return isinstance(part, Reshape) and part.input_shape[0] == part.output_shape[0]
 
 
 def _one_to_one(chain: Sequence[Connectivity]) -> OneToOneKernel:
@@ -164,7 +171,7 @@ def _dense(chain: Sequence[Connectivity], poolings: Sequence[AveragePooling]) ->
     dense = chain[index]
     assert isinstance(dense, Dense)
     image = chain[len(poolings)].input_shape
-    image = image if len(image) == 3 else (*image, 1, 1)
+    image = image_shape(image)
     n_post = len(dense.weight)
     weights = dense.weight[channels_last(chain[-1].output_shape)].reshape(n_post, *image).transpose(2, 1, 3, 0)
     whole = [np.stack([np.arange(n), np.zeros(n, dtype=int), np.arange(n)]) for n in image[1:]]

@@ -23,7 +23,8 @@ from brianconv.connectivity.base import (
     check_bias,
     check_pair,
     check_weight,
-    check_zero_padding,
+    chosen,
+    gathered,
     weight_array,
 )
 from brianconv.connectivity.fan_out import FanOut
@@ -148,6 +149,19 @@ class TransposedConvolution(Weighted):
             return None
         return replace(self, weight=self.weight[channels], input_shape=input_shape)
 
+    def from_channels(self, channels: np.ndarray, input_shape: Shape) -> TransposedConvolution | None:
+        """Return the map of an input of which its own are chosen channels (-1: zero); None if there are groups."""
+        if self.groups != 1:
+            return None
+        weight = gathered(self.weight, 0, channels, input_shape[0])
+        return replace(self, weight=weight, input_shape=input_shape)
+
+    def to_channels(self, channels: np.ndarray) -> TransposedConvolution | None:
+        """Return the map to chosen channels of its output (-1: zero); None if there are groups."""
+        if self.groups != 1:
+            return None
+        return replace(self, weight=chosen(self.weight, 1, channels), bias=chosen(self.bias, 0, channels))
+
     def fan_out(self) -> FanOut:
         """Return which neurons are joined, by channel, row and column."""
         return axis_fan_out(self, self.groups, self.taps)
@@ -185,7 +199,6 @@ def convert_conv_transpose2d(
 
 
 def _convert_module(walk: Walk, x: TracedTensor, m: Any, path: str) -> Any:
-    check_zero_padding(m)
     settings = (m.stride, m.padding, m.output_padding, m.groups, m.dilation)
     return convert_conv_transpose2d(walk, x, m.weight, m.bias, *settings, path=path)
 

@@ -39,6 +39,7 @@ def convert(
     synaptic_delay: Time | Mapping[str, Time] = 0,
     weight_bits: int | None = None,
     input_shape: tuple[int, ...] | None = None,
+    output: str | int | None = None,
     **parameters: object,
 ) -> SpikingNetwork:
     """Convert a trained torch network into a spiking network.
@@ -65,6 +66,8 @@ def convert(
         Round the weights of each connection to so many bits, sign included.
     input_shape : tuple of int, optional
         Shape of one image; taken from the calibration images otherwise.
+    output : str or int, optional
+        Which tensor to take, of a network that returns a dictionary or a tuple of them.
     **parameters
         Fields of the coding scheme if it is given by name: parameters, such as ``v_init=0.4``,
         ``v_init=[0.5, 0.4, ...]`` or ``v_init={"conv1": 0.3}``, and ``encoding``, ``readout``, ``threshold_factor``.
@@ -109,7 +112,7 @@ def convert(
         _check_contrast(images)
     if not input_shape:
         raise ParameterError("pass calibration_images, or input_shape together with normalization='none'")
-    graph = extract_graph(model, tuple(input_shape))
+    graph = extract_graph(model, tuple(input_shape), scheme.saturates, output)
     _check_delay(scheme, synaptic_delay)
     normalized = normalize(graph, images, scaling, scheme.encoding.bounded, scheme.readout.fires)
     if weight_bits is not None:

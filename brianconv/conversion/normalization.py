@@ -178,6 +178,13 @@ def normalize(
             connection if layer.is_pooling else connection.scaled(scales[connection.source], scales[layer.name])
         )
     )
+    scaled = replace(
+        scaled,
+        layers=tuple(
+            layer if layer.ceiling is None else replace(layer, ceiling=layer.ceiling / scales[layer.name])
+            for layer in scaled.layers
+        ),
+    )
     label = f"{quantile:g}th percentile" if isinstance(scaling, Percentile) else "max"
     label = f"{label} per {'channel' if per_channel else 'layer'}"
     return NormalizedNetwork(scaled, scales, label, scaled, output_shift=shift)

@@ -17,13 +17,12 @@ from torch import nn
 from brianconv.connectivity import FUNCTIONS as CONNECTIVITY_FUNCTIONS
 from brianconv.connectivity import MODULES as CONNECTIVITY_MODULES
 from brianconv.connectivity.average_pooling import AveragePooling
-from brianconv.connectivity.base import Converter, Walk, weight_array, with_images
+from brianconv.connectivity.base import Converter, Walk, weight_array
 from brianconv.connectivity.channel_padding import ChannelPadding
-from brianconv.conversion.traced_tensor import Traced, concatenated
+from brianconv.conversion import rearrangements, rectifiers
+from brianconv.conversion.traced_tensor import BATCH_SIZE, Traced, concatenated
 from brianconv.errors import ShapeError, UnsupportedLayerError
 
-# traced sizes carry the batch as this unlikely number, so that `x.view(x.size(0), -1)` can be followed
-BATCH_SIZE = 999983
 ONE = np.ones(())
 
 
@@ -52,10 +51,6 @@ def _batch_norm(
     shift = weight_array(bias, path, len(gain)) - weight_array(running_mean, path) * gain
     column = (-1, *([1] * (len(x.shape) - 1)))
     return x.changed(gain.reshape(column), shift.reshape(column), path)
-
-
-def _relu(walk: Walk, x: Traced, inplace: bool = False, *, path: str = "") -> Traced:
-    return walk.rectified(x, path)
 
 
 def _identity(walk: Walk, x: Traced, *arguments: Any, path: str = "", **keywords: Any) -> Traced:
@@ -135,27 +130,34 @@ def _getattr(walk: Walk, x: Traced, name: str, *, path: str = "") -> Any:
 
 
 def _getitem(walk: Walk, x: Traced, index: Any, *, path: str = "") -> Traced:
-    """Every k-th row and column, or the only one: what shortcuts without weights use."""
+    """A part of a tensor; every k-th row and column, as shortcuts without weights take them, is a kind of pooling."""
     items = [*index, *[slice(None)] * (len(x.shape) + 1 - len(index))] if isinstance(index, tuple) else []
     whole = [isinstance(i, slice) and i.start in (None, 0) and i.stop is None for i in items]
     only = [isinstance(i, int) and n == 1 for i, n in zip(items[1:], x.shape, strict=False)]
-    if len(items) == 4 and all(whole) and all(i.step in (None, 1) for i in items[:2]):
+    every = [isinstance(i, slice) and i.step in (None, 1) for i in items]
+    if len(items) == 4 and all(whole) and all(every[:2]):
         stride = (items[2].step or 1, items[3].step or 1)
         return x if stride == (1, 1) else x.then(AveragePooling(x.shape, (1, 1), stride), path)
+    whole = [a and b for a, b in zip(whole, every, strict=True)]
     if len(items) == len(x.shape) + 1 and all(whole[:1]) and all(a or b for a, b in zip(whole[1:], only, strict=True)):
         return x.reshaped(tuple(n for n, gone in zip(x.shape, only, strict=True) if not gone), path)
-    raise UnsupportedLayerError(
-        f"takes the part {index} of a tensor of shape {with_images(x.shape)}; supported are steps along rows and "
-        "columns, such as x[:, :, ::2, ::2], and the only row or column, such as x[:, :, 0, 0]"
-    )
+    return rearrangements.selected(x, lambda v: v[index], path)
 
 
 def _pad(
     walk: Walk, x: Traced, pad: Any, mode: str = "constant", value: float | None = None, *, path: str = ""
 ) -> Traced:
     pad = (pad,) * 4 if isinstance(pad, int) else tuple(pad)
-    if mode != "constant" or value or min(pad) < 0 or len(pad) > 2 * len(x.shape):
-        raise UnsupportedLayerError(f"pads by {pad} ({mode}, {value}); only zero padding of 0 or more is supported")
+    if mode != "constant" or min(pad) < 0:
+        x = rearrangements.padded(walk, x, pad, mode, path)
+        pad = (0,) * len(pad)
+    if len(pad) > 2 * len(x.shape):
+        raise UnsupportedLayerError(f"pads the axis of images: pad is {pad}")
+    if value and any(pad):
+        inside = torch.nn.functional.pad(torch.ones(1, *x.shape), pad)[0].numpy()
+        return _pad(walk, x, pad, path=path).changed(ONE, value * (1.0 - inside), path)
+    if len(x.shape) != 3:
+        return rearrangements.padded(walk, x, pad, "constant", path)
     by_axis = [(int(a), int(b)) for a, b in zip(pad[::2], pad[1::2], strict=True)][::-1]
     by_axis = [(0, 0)] * (len(x.shape) - len(by_axis)) + by_axis  # torch counts axes from the last one
     (before, behind), *spatial = by_axis
@@ -167,9 +169,8 @@ def _pad(
 def _cat(walk: Walk, tensors: Any, dim: int = 0, *, path: str = "") -> Traced:
     if not isinstance(tensors, list | tuple) or not all(isinstance(t, Traced) for t in tensors) or not tensors:
         raise UnsupportedLayerError("concatenates something else than activations")
-    if dim % (len(tensors[0].shape) + 1) != 1:
-        raise UnsupportedLayerError(f"concatenates along dim={dim}; only channels or features can be: dim=1")
-    return concatenated(tensors)
+    axis = dim % (len(tensors[0].shape) + 1)
+    return concatenated(tensors) if axis == 1 else rearrangements.joined(list(tensors), axis, path)
 
 
 def _add(walk: Walk, a: Any, other: Any, alpha: float = 1, *, path: str = "") -> Traced:
@@ -185,6 +186,8 @@ def _sub(walk: Walk, a: Any, other: Any, alpha: float = 1, *, path: str = "") ->
 
 
 def _mul(walk: Walk, a: Any, other: Any, *, path: str = "") -> Traced:
+    if (rectified := rectifiers.masked(walk, a, other, path)) is not None:
+        return rectified
     if isinstance(a, Traced) and isinstance(other, Traced):
         raise UnsupportedLayerError(
             "multiplies two activations, which has no spiking equivalent here; only products with constants have"
@@ -217,6 +220,8 @@ def _operand(x: Traced, constant: Any, path: str) -> np.ndarray:
     if values.size == 1:
         return values.reshape(())
     missing = len(x.shape) + 1 - values.ndim
+    if values.shape[0] == BATCH_SIZE:
+        raise UnsupportedLayerError("makes a tensor with one row per image; make it with one row, which broadcasts")
     full = values.reshape((1,) * max(missing, 0) + values.shape)
     fits = full.ndim == len(x.shape) + 1 and full.shape[0] == 1
     if not fits or any(n not in (1, m) for n, m in zip(full.shape[1:], x.shape, strict=True)):
@@ -232,24 +237,30 @@ MODULES: dict[str, Converter] = {
     **CONNECTIVITY_MODULES,
     "BatchNorm1d": _batch_norm_module,
     "BatchNorm2d": _batch_norm_module,
-    "ReLU": lambda walk, x, m, path: _relu(walk, x, path=path),
+    **rectifiers.MODULES,
+    **rearrangements.MODULES,
     "Flatten": lambda walk, x, m, path: _flatten(walk, x, m.start_dim, m.end_dim, path=path),
     "Unflatten": lambda walk, x, m, path: _unflatten(walk, x, m.dim, m.unflattened_size, path=path),
+    "ZeroPad1d": lambda walk, x, m, path: _pad(walk, x, m.padding, path=path),
     "ZeroPad2d": lambda walk, x, m, path: _pad(walk, x, m.padding, path=path),
+    "ConstantPad1d": lambda walk, x, m, path: _pad(walk, x, m.padding, value=m.value, path=path),
+    "ConstantPad2d": lambda walk, x, m, path: _pad(walk, x, m.padding, value=m.value, path=path),
     "Softmax": lambda walk, x, m, path: _softmax(walk, x, m.dim, path=path),
     "LogSoftmax": lambda walk, x, m, path: _softmax(walk, x, m.dim, path=path),
     "Dropout": _identity,
+    "Dropout1d": _identity,
     "Dropout2d": _identity,
+    "AlphaDropout": _identity,
     "Identity": _identity,
 }
 # functions of torch and operator, and methods of tensors, by name
 FUNCTIONS: dict[str, Converter] = {
     **CONNECTIVITY_FUNCTIONS,
     "batch_norm": _batch_norm,
-    "relu": _relu,
-    "relu_": _relu,
+    **rectifiers.FUNCTIONS,
     "softmax": _softmax,
     "log_softmax": _softmax,
+    **rearrangements.FUNCTIONS,
     "flatten": _flatten,
     "unflatten": _unflatten,
     "reshape": _reshape,
@@ -258,7 +269,9 @@ FUNCTIONS: dict[str, Converter] = {
     "unsqueeze": _unsqueeze,
     "pad": _pad,
     "dropout": _dropout,
+    "dropout1d": _dropout,
     "dropout2d": _dropout,
+    "alpha_dropout": _dropout,
     "size": _size,
     "dim": lambda walk, x, path="": len(x.shape) + 1,
     "getattr": _getattr,
@@ -283,12 +296,35 @@ FUNCTIONS: dict[str, Converter] = {
     "contiguous": _identity,
     "clone": lambda walk, x, path="": Traced(x.branches),  # another tensor for what changes in place
     "float": _identity,
+    "to": _identity,
+    "type_as": _identity,
     "double": _identity,
 }
 # functions whose first argument need not be an activation
-COMBINING = {"cat", "concat", "concatenate", "add", "iadd", "sub", "isub", "mul", "imul", "div", "truediv", "itruediv"}
+COMBINING = rectifiers.COMBINING | {
+    "float",
+    "double",
+    "to",
+    "type_as",
+    "cat",
+    "concat",
+    "concatenate",
+    "stack",
+    "matmul",
+    "mm",
+    "einsum",
+    "add",
+    "iadd",
+    "sub",
+    "isub",
+    "mul",
+    "imul",
+    "div",
+    "truediv",
+    "itruediv",
+}
 # in-place forms, after which the operand itself has the new value
-IN_PLACE = {"relu_", "iadd", "isub", "imul", "itruediv", "add_", "sub_", "mul_", "div_"}
+IN_PLACE = rectifiers.IN_PLACE | {"relu_", "iadd", "isub", "imul", "itruediv", "add_", "sub_", "mul_", "div_"}
 # what may be computed from sizes and parameters while a network is traced
 ARITHMETIC = {
     operator.getitem, operator.mul, operator.add, operator.sub, operator.floordiv, operator.truediv, operator.neg,

@@ -13,12 +13,15 @@ import numpy as np
 
 from brianconv.connectivity.base import Connectivity, Shape, Weighted
 from brianconv.connectivity.channel_padding import ChannelPadding
-from brianconv.connectivity.fusion import Chain, appended
+from brianconv.connectivity.fusion import Chain, appended, as_selection
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.reshape import Reshape
+from brianconv.connectivity.selection import Selection
 from brianconv.errors import ShapeError, UnsupportedLayerError
 
 MOST_BRANCHES = 64
+# traced sizes carry the batch as this unlikely number, so that `x.view(x.size(0), -1)` can be followed
+BATCH_SIZE = 10007
 ONE = np.ones(())
 
 
@@ -99,9 +102,21 @@ class Traced:
 
     def then(self, connectivity: Connectivity, module: str = "") -> Traced:
         """Return the tensor after an affine map; its bias is added once."""
-        first, *others = self.branches
+        first, *others = self._reaching(connectivity)
         linear = connectivity.linear() if others else connectivity
         return _sum((first.then(connectivity, module), *(branch.then(linear, module) for branch in others)))
+
+    def _reaching(self, connectivity: Connectivity) -> tuple[Branch, ...]:
+        """Return the paths of which a selection takes anything; the first one if it takes nothing of any."""
+        if not isinstance(connectivity, Selection):
+            return self.branches
+        reaching = tuple(
+            branch
+            for branch in self.branches
+            if not (branch.chain and isinstance(branch.chain[-1], (Selection, Reshape, ChannelPadding)))
+            or as_selection(branch.chain[-1]).then(connectivity).n_edges
+        )
+        return reaching or self.branches[:1]
 
     def changed(self, gain: np.ndarray, shift: np.ndarray | None, module: str = "") -> Traced:
         """Return the tensor times a gain plus a shift, which broadcast against its shape."""
@@ -147,6 +162,7 @@ class Traced:
 def concatenated(tensors: Iterable[Traced]) -> Traced:
     """Return tensors one behind the other along their channels."""
     tensors = list(tensors)
+    tensors = [tensor for tensor in tensors if tensor.shape[0]] or tensors
     rest = {tensor.shape[1:] for tensor in tensors}
     if len(rest) != 1:
         raise ShapeError(

@@ -6,15 +6,16 @@ lead to the next layer. The user's module is never changed.
 
 from __future__ import annotations
 
-import copy
 import inspect
 import keyword
+import operator
 import re
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from torch import fx, nn
 from torch.nn import functional
 
@@ -24,19 +25,33 @@ from brianconv.connectivity.fusion import Chain
 from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.conversion.operations import ARITHMETIC, COMBINING, FUNCTIONS, IN_PLACE, MODULES
-from brianconv.conversion.traced_tensor import Branch, Traced, concatenated
+from brianconv.conversion.rearrangements import padded, summed
+from brianconv.conversion.rectifiers import Positive
+from brianconv.conversion.shape_tracer import line_of_user, trace
+from brianconv.conversion.traced_tensor import BATCH_SIZE, Branch, Traced, concatenated
+from brianconv.conversion.unwrapping import unwrapped
 from brianconv.errors import ConversionNote, DataError, ShapeError, UnsupportedLayerError
 from brianconv.graph import INPUT, Layer, LayerGraph
 
 SUPPORTED = (
-    "Linear, Conv2d, ConvTranspose2d, AvgPool2d, AdaptiveAvgPool2d, MaxPool2d, BatchNorm1d/2d, ReLU, Flatten, "
-    "Unflatten, ZeroPad2d, Dropout, Identity, mean over rows and columns, additions, concatenation of channels, view, "
-    "reshape"
+    "Linear, Conv1d/2d, ConvTranspose1d/2d, average and maximum pooling, BatchNorm1d/2d, ReLU and other piecewise "
+    "linear functions, Flatten, padding, upsampling, slices, rearrangements, Dropout, Identity, additions, "
+    "concatenation, view, reshape; the whole list: docs/operations.md"
 )
+SMOOTH = "is no piecewise linear function: replace it by {} and fine-tune"
+OWN_STATISTICS = "depends on the statistics of each image by itself, which no fixed weights give: train with BatchNorm"
+RECURRENT = "multiplies activations with each other, or has a memory of its own, which no fixed weights give"
 REMEDIES = {
     "Sigmoid": "replace it by ReLU and fine-tune; at the output, leave it out: it keeps the order of the scores",
     "sigmoid": "replace it by relu and fine-tune; at the output, leave it out: it keeps the order of the scores",
-}
+    **dict.fromkeys(("SiLU", "silu", "GELU", "gelu", "Mish", "mish", "Softplus", "softplus"), SMOOTH.format("ReLU")),
+    **dict.fromkeys(("Hardswish", "hardswish"), "multiplies two activations: replace it by ReLU and fine-tune"),
+    **dict.fromkeys(("ELU", "elu", "SELU", "selu", "CELU", "celu"), SMOOTH.format("LeakyReLU")),
+    **dict.fromkeys(("Tanh", "tanh"), SMOOTH.format("Hardtanh")),
+    **dict.fromkeys(("GroupNorm", "group_norm", "LayerNorm", "layer_norm", "InstanceNorm2d", "instance_norm",
+                     "InstanceNorm1d", "LocalResponseNorm", "local_response_norm"), OWN_STATISTICS),
+    **dict.fromkeys(("GRU", "LSTM", "RNN", "MultiheadAttention", "scaled_dot_product_attention"), RECURRENT),
+}  # fmt: skip
 RESERVED = {INPUT, "schedule"}
 # Own Brian2 objects have names with a double underscore, connections "_to_", and parts of groups these endings: a layer
 # has none of them, whatever its module is called.
@@ -45,7 +60,9 @@ LONGEST_NAME = 60
 NOTHING_TO_CONVERT = "the network has no layer with weights: there is nothing to convert"
 
 
-def extract_graph(model: nn.Module, input_shape: Shape) -> LayerGraph:
+def extract_graph(
+    model: nn.Module, input_shape: Shape, saturates: bool = True, output: str | int | None = None
+) -> LayerGraph:
     """Return the layers of a trained network.
 
     A softmax at the output is left out, with a `ConversionNote` in the graph's notes and as a warning: the scores are
@@ -57,6 +74,11 @@ def extract_graph(model: nn.Module, input_shape: Shape) -> LayerGraph:
         Takes a batch of images, returns one row of scores, or one image, for each. It is not changed.
     input_shape : tuple of int
         Shape of one image, (channels, rows, columns) or (features,).
+    saturates : bool
+        Whether what a neuron sends cannot exceed the scale of its layer: a clipped ReLU is then one layer, and the
+        difference of two otherwise.
+    output : str or int, optional
+        Which one to take, of a network that returns a dictionary or a tuple of tensors.
 
     Raises
     ------
@@ -67,25 +89,25 @@ def extract_graph(model: nn.Module, input_shape: Shape) -> LayerGraph:
     DataError
         If a weight is not finite.
     """
-    if not isinstance(model, nn.Module):
-        raise UnsupportedLayerError(f"a torch.nn.Module is needed, got {type(model).__name__}")
+    model = unwrapped(model)
     model = nn.Sequential(model) if _module_converter(model) else model
-    traced = _trace(copy.deepcopy(model).eval())
-    graph = _Walk(traced, tuple(int(n) for n in input_shape)).graph()
+    traced = _trace(model, tuple(int(n) for n in input_shape))
+    graph = _Walk(traced, tuple(int(n) for n in input_shape), saturates, output).graph()
     for note in graph.notes:
         warnings.warn(note, ConversionNote, stacklevel=2)
     return graph
 
 
-def _trace(model: nn.Module) -> fx.GraphModule:
+def _trace(model: nn.Module, input_shape: Shape) -> fx.GraphModule:
     for path, _ in model.named_modules():
         if any(keyword.iskeyword(part) for part in path.split(".")):
             raise UnsupportedLayerError(f"module {path!r} has the name of a Python keyword: rename it")
     try:
-        traced = fx.symbolic_trace(model, concrete_args=_defaults(model))
+        traced = trace(model, input_shape, _defaults(model), _module_converter)
     except Exception as error:
+        where = f" ({line})" if (line := line_of_user(error)) else ""
         raise UnsupportedLayerError(
-            f"the forward() of {type(model).__name__} cannot be traced: {error}. "
+            f"the forward() of {type(model).__name__} cannot be traced{where}: {str(error).splitlines()[0]}. "
             "It must be a fixed sequence of operations, without Python branches on tensor values"
         ) from error
     traced.graph.eliminate_dead_code(lambda node: _must_stay(node, traced))
@@ -112,13 +134,15 @@ def _in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
 class _Walk:
     """Follows the traced operations in order and collects the layers."""
 
-    def __init__(self, traced: fx.GraphModule, input_shape: Shape) -> None:
+    def __init__(self, traced: fx.GraphModule, input_shape: Shape, saturates: bool, chosen: str | int | None) -> None:
+        self.saturates = saturates
+        self.chosen = chosen
         self.traced = traced
         self.modules = dict(traced.named_modules())
         self.input_shape = input_shape
         self.values: dict[fx.Node, Any] = {}
         self.layers: list[Layer] = []
-        self.rectified_values: dict[Traced, Traced] = {}
+        self.rectified_values: dict[tuple[Traced, float | None], Traced] = {}
         self.notes: list[str] = []
 
     def graph(self) -> LayerGraph:
@@ -163,12 +187,33 @@ class _Walk:
 
     def _call_function(self, node: fx.Node) -> Any:
         arguments = [self._plain(a) for a in node.args]
-        if node.target in ARITHMETIC and not any(isinstance(a, Traced) for a in arguments):
-            return node.target(*arguments)  # type: ignore[operator]
+        if node.target is operator.getitem and isinstance(arguments[0], (tuple, list, dict)):
+            return arguments[0][arguments[1]]
+        if _of_torch(node.target) and self._is_constant(node):
+            return self._constant(node, node.target)
         return self._call(FUNCTIONS.get(_name(node)) if _of_torch(node.target) else None, node)
 
     def _call_method(self, node: fx.Node) -> Any:
+        if self._is_constant(node):
+            return self._constant(node, lambda x, *rest, **named: getattr(x, str(node.target))(*rest, **named))
         return self._call(FUNCTIONS.get(str(node.target)), node)
+
+    def _is_constant(self, node: fx.Node) -> bool:
+        """Whether what is computed depends on no activation."""
+        values = [self.values[other] for other in node.all_input_nodes]
+        found: list[Any] = []
+        fx.node.map_aggregate(values, found.append)
+        return not any(isinstance(value, (Traced, Positive)) for value in found)
+
+    def _constant(self, node: fx.Node, function: Any) -> Any:
+        """Return what is computed from sizes and parameters."""
+        given, named = self._plain(node.args), self._plain(dict(node.kwargs))
+        sizes: list[Any] = []
+        fx.node.map_aggregate((given, named), sizes.append)
+        if node.target not in ARITHMETIC and any(isinstance(n, int) and n == BATCH_SIZE for n in sizes):
+            raise UnsupportedLayerError("makes a tensor with one row per image; make it with one row, which broadcasts")
+        with torch.no_grad():
+            return function(*given, **named)
 
     def _call(self, convert: Converter | None, node: fx.Node) -> Any:
         if convert is None:
@@ -188,15 +233,38 @@ class _Walk:
         return convert(self, *arguments, path=path, **keywords)
 
     def _output(self, node: fx.Node) -> None:
-        value = self._plain(node.args[0])
+        value = self._chosen_output(self._plain(node.args[0]))
         if not isinstance(value, Traced):
             raise UnsupportedLayerError(
                 f"forward() returns a {type(value).__name__}; it must return one tensor of scores, or an image"
             )
         if value.finished == INPUT:
             raise DataError(NOTHING_TO_CONVERT)
-        last = value if value.finished else self.close(value, _path_of(node.args[0]), rectified=False)
+        last = value if value.finished else self.close(value, self._path_to(value, node), rectified=False)
         self.output = last.finished
+
+    def _path_to(self, value: Traced, node: fx.Node) -> str:
+        """Return the path of the operation that made one of the inputs of another."""
+        return _path_of(next(made for made in node.all_input_nodes if self.values[made] is value))
+
+    def _chosen_output(self, value: Any) -> Any:
+        """Return the tensor that is chosen of several, or the only one."""
+        if not isinstance(value, (dict, tuple, list)):
+            if self.chosen is not None:
+                raise UnsupportedLayerError(f"output is {self.chosen!r}, but forward() returns a tensor: leave it out")
+            return value
+        by_name = dict(value) if isinstance(value, dict) else dict(enumerate(value))
+        tensors = {name: tensor for name, tensor in by_name.items() if isinstance(tensor, Traced)}
+        if self.chosen is None and len(tensors) == 1:
+            return next(iter(tensors.values()))
+        if self.chosen not in tensors:
+            kind = "dictionary" if isinstance(value, dict) else type(value).__name__
+            found = f", not {self.chosen!r}" if self.chosen is not None else ""
+            raise UnsupportedLayerError(
+                f"forward() returns a {kind} with the tensors {', '.join(map(repr, tensors))}{found}: choose one, as "
+                f"in convert(..., output={next(iter(tensors), 0)!r})"
+            )
+        return tensors[self.chosen]
 
     def _needed(self) -> list[Layer]:
         """The layers that the output depends on, the output last."""
@@ -223,18 +291,18 @@ class _Walk:
         advice = f"; {REMEDIES[target]}" if target in REMEDIES else ""
         return UnsupportedLayerError(f"has no spiking equivalent here{advice}; supported: {SUPPORTED}")
 
-    def rectified(self, x: Traced, path: str) -> Traced:
-        """Return a tensor behind a ReLU; each part of a concatenation becomes a layer of its own."""
-        if x not in self.rectified_values:
-            parts = [self._rectified_part(part, path) for part, _ in x.parts()]
-            self.rectified_values[x] = concatenated(parts)
-        return self.rectified_values[x]
+    def rectified(self, x: Traced, path: str, ceiling: float | None = None) -> Traced:
+        """Return a tensor behind a ReLU, clipped if there is a ceiling; each part of a concatenation is a layer."""
+        if (x, ceiling) not in self.rectified_values:
+            parts = [self._rectified_part(part, path, ceiling) for part, _ in x.parts()]
+            self.rectified_values[x, ceiling] = concatenated(parts)
+        return self.rectified_values[x, ceiling]
 
-    def _rectified_part(self, x: Traced, path: str) -> Traced:
+    def _rectified_part(self, x: Traced, path: str, ceiling: float | None) -> Traced:
         only = x.branches[0]
-        if len(x.branches) == 1 and not any(part.weighted for part in only.chain):
+        if len(x.branches) == 1 and not any(part.weighted for part in only.chain) and ceiling is None:
             return x  # images and rectified layers are not negative, nor are their averages
-        return self.close(x, path, rectified=True)
+        return self.close(x, path, rectified=True, ceiling=ceiling)
 
     def pooled(self, x: Traced, pooling: Callable[[Shape], MaxPooling], path: str) -> Traced:
         """Return a tensor behind maximum pooling, which is a layer of its own."""
@@ -254,6 +322,16 @@ class _Walk:
             pooled.append(Traced.layer(name, connection.output_shape))
         return concatenated(pooled)
 
+    def averaged(self, x: Traced, axes: tuple[int, ...], keepdim: bool, path: str) -> Traced:
+        """Return the mean over axes that are not rows and columns of an image."""
+        return summed(self, x, axes, keepdim, path=path, average=True)
+
+    def rimmed(self, x: Traced, module: Any) -> Traced:
+        """Return the input of a convolution that pads with the input's own values."""
+        if module.padding_mode == "zeros":
+            return x
+        return padded(self, x, module._reversed_padding_repeated_twice, module.padding_mode, "")
+
     def dropped(self, x: Traced, what: str) -> Traced:
         """Leave out an operation at the output that keeps the order of the scores."""
         if not all(user.op == "output" for user in self.node.users):
@@ -264,13 +342,14 @@ class _Walk:
         self.notes.append(f"{_describe(self.node, self.modules)} is left out: the scores are what enters the {what}")
         return x
 
-    def close(self, x: Traced, path: str, rectified: bool) -> Traced:
+    def close(self, x: Traced, path: str, rectified: bool, ceiling: float | None = None) -> Traced:
         """Make a layer of what has been collected, and return its activation."""
         named = next((branch.name for branch in x.branches if branch.name), None)
         modules = tuple(dict.fromkeys(module for branch in x.branches for module in branch.modules))
         name = _identifier(named or (modules or (path,))[-1], {layer.name for layer in self.layers})
         connections = tuple(Connection(branch.source, _scalable(branch)) for branch in x.branches)
-        self.layers.append(Layer(name, connections, rectified, modules))
+        limit = None if ceiling is None else np.asarray(ceiling)
+        self.layers.append(Layer(name, connections, rectified, modules, limit))
         return Traced.layer(name, x.shape)
 
 

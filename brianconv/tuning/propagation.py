@@ -57,9 +57,11 @@ class Propagation:
 
 def _leading(pooling: MaxPooling, x: Tensor) -> Tensor:
     """Pass the inputs that lead, shape (n_steps, channels, rows, columns)."""
+    x = x.reshape(len(x), *pooling.image_shape)
     sums, leaders = functional.max_pool2d(
-        x.cumsum(0), pooling.kernel_size, pooling.stride, pooling.padding, return_indices=True
-    )
+        x.cumsum(0), pooling.kernel_size, pooling.stride, pooling.padding, ceil_mode=pooling.ceil_mode,
+        return_indices=True,
+    )  # fmt: skip
     return x.flatten(2).gather(2, leaders.flatten(2)).reshape(sums.shape)
 
 

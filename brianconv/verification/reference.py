@@ -26,7 +26,9 @@ from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.dense import Dense
 from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.connectivity.one_to_one import OneToOne
+from brianconv.connectivity.selection import Selection
 from brianconv.connectivity.transposed_convolution import TransposedConvolution
+from brianconv.connectivity.weighted_sum import WeightedSum
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
 from brianconv.spiking import SpikingNetwork
@@ -342,22 +344,34 @@ class Relay(Neurons):
     def __init__(self, drive: torch.Tensor, given: PopulationValues, pooling: MaxPooling) -> None:
         super().__init__(drive, given)
         self.pooling = pooling
-        self.total = torch.zeros(len(drive), *pooling.input_shape, dtype=drive.dtype)
+        self.total = torch.zeros(len(drive), *pooling.image_shape, dtype=drive.dtype)
 
     def step(self, arriving: torch.Tensor, t: int) -> Stepped:
         carried = arriving.reshape(self.total.shape)
         self.total = self.total + carried.abs()
-        rows, columns = self.pooling.padding
-        padded = functional.pad(self.total, (columns, columns, rows, rows), value=-math.inf)
+        rim = self._rim()
+        padded = functional.pad(self.total, rim, value=-math.inf)
         sums, values = (
             functional.unfold(x, self.pooling.kernel_size, stride=self.pooling.stride).reshape(
                 len(x), x.shape[1], math.prod(self.pooling.kernel_size), -1
             )
-            for x in (padded, functional.pad(carried, (columns, columns, rows, rows)))
+            for x in (padded, functional.pad(carried, rim))
         )
         leader = sums.argmax(dim=2, keepdim=True)  # the first one if several are equal
         passed = values.gather(2, leader).reshape(len(self.v), -1)
         return (passed != 0).to(passed.dtype), passed, passed
+
+    def _rim(self) -> tuple[int, int, int, int]:
+        """Padding (left, right, top, bottom) with which every window is full."""
+        pooling = self.pooling
+        settings = (pooling.kernel_size, pooling.stride, pooling.padding)
+        n_windows = functional.max_pool2d(self.total, *settings, ceil_mode=pooling.ceil_mode).shape[2:]
+        lengths = zip(n_windows, *settings, self.total.shape[2:], strict=True)
+        (top, bottom), (left, right) = (
+            (pad, max(pad, (windows - 1) * stride + kernel - pad - length))
+            for windows, kernel, stride, pad, length in lengths
+        )
+        return left, right, top, bottom
 
 
 NEURONS: dict[str, type[Neurons]] = {
@@ -617,4 +631,10 @@ def _apply(connectivity: Connectivity, x: torch.Tensor) -> torch.Tensor:
             dilation=connectivity.dilation,
             groups=connectivity.groups,
         )
+    if isinstance(connectivity, Selection):
+        values = torch.nn.functional.pad(x.reshape(len(x), -1), (0, 1))  # index -1: the zero behind the last
+        return values[:, torch.as_tensor(connectivity.index.astype(int))].reshape(len(x), *connectivity.output_shape)
+    if isinstance(connectivity, WeightedSum):
+        matrix = torch.as_tensor(connectivity.matrix.toarray(), dtype=x.dtype)
+        return (x.reshape(len(x), -1) @ matrix.T).reshape(len(x), *connectivity.output_shape)
     return x.reshape(len(x), *connectivity.output_shape)

@@ -118,7 +118,32 @@ def doubled(draw, c, size):
     return Stage(lambda x, a, b: a(x) + b(x) + x + x, conv(c, c), nn.Conv2d(c, c, 1), name="doubled"), c, size
 
 
-STAGES = (convolution, transposed, pooling, residual, concatenation, rectified_sum, shared, doubled)
+def rearranged(draw, c, size):
+    """An operation that moves or repeats values."""
+    form, n, factor = draw(st.sampled_from([
+        (lambda x: x.flip(2), c, 1),
+        (lambda x: x.transpose(2, 3), c, 1),
+        (lambda x: torch.cat([x[:, 1:], x[:, :1]], 1), c, 1),
+        (lambda x: x[:, :1], 1, 1),
+        (lambda x: torch.cat([x, x.chunk(c, 1)[0]], 1), c + 1, 1),
+        (lambda x: functional.channel_shuffle(x.repeat(1, 2, 1, 1), 2), 2 * c, 1),
+        (lambda x: functional.pad(x, (1, 1, 1, 1), mode="replicate")[:, :, 1:-1, :-2], c, 1),
+        (lambda x: functional.interpolate(x, scale_factor=2)[:, :, ::2, 1::2], c, 1),
+    ]))  # fmt: skip
+    return Stage(form, name="rearranged"), n, size * factor
+
+
+def activation(draw, c, size):
+    """A piecewise linear function that is no ReLU."""
+    module = draw(st.sampled_from([
+        nn.LeakyReLU(0.25), nn.Hardtanh(-0.5, 0.5), nn.Threshold(0.125, 0.125), nn.Hardtanh(0, 0.5),
+    ]))  # fmt: skip
+    return Stage(in_turn, conv(c, c), module, name="activation"), c, size
+
+
+STAGES = (
+    convolution, transposed, pooling, residual, concatenation, rectified_sum, shared, doubled, rearranged, activation,
+)  # fmt: skip
 
 
 class Network(nn.Module):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -88,6 +89,9 @@ class FirstSpikeNetwork:
                 continue
             total = self._arriving(layer.name, activation)
             activation[layer.name] = total.clamp_min(0.0) if layer.rectified else total
+            if layer.ceiling is not None:
+                ceiling = torch.as_tensor(np.broadcast_to(layer.ceiling, layer.shape).ravel().copy()).to(total)
+                activation[layer.name] = activation[layer.name].minimum(ceiling)
             v_init = self.spiking.parameters["v_init"][layer.name]
             potential = self._arriving(layer.name, {name: spikes.value for name, spikes in sent.items()}) + v_init
             sent[layer.name] = self.encode(layer.name, potential, kernels[layer.name])

@@ -48,7 +48,7 @@ RUN = ("evaluation_delay", "skip", "early_decision")  # settings of a run, not o
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What one coding scheme gave.
+    """The results of one coding scheme.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Comparison:
 
     Accuracies have Wilson intervals and means have normal intervals of 95 %. Energies are those until 99 % of the
     ANN's accuracy is reached: in 45 nm CMOS as in Datta et al. (2021), on TrueNorth and SpiNNaker relative to rate
-    coding, or to the first scheme without it, as in Park et al. (2020).
+    coding, or to the first scheme in its absence, as in Park et al. (2020).
 
     Attributes
     ----------
@@ -220,16 +220,16 @@ def compare(
         Test images as the model takes them.
     labels : array of int, shape (n_images,)
     codes : iterable of str or Coding, optional
-        All coding schemes otherwise, rate coding first.
+        By default, all coding schemes, rate coding first.
     calibration_images : like images, optional
-        Training images from which activations are normalised. Without them, `images` serve, which flatters the result
+        Training images from which activations are normalised. Otherwise `images` are used, which flatters the result
         a little; the comparison says so.
     held_out : (images, labels), optional
         Other training images. With them, the settings of each scheme are the cheapest that stay within half a point of
         the ANN there, as `brianconv tune auto` finds them; its defaults otherwise.
     settings : mapping of str to mapping, optional
-        Settings by name of the scheme, as on the command line, ``n_steps``, ``evaluation_delay``, ``skip`` and
-        ``early_decision`` among them.
+        Settings by name of the scheme, as on the command line, with ``n_steps``, ``evaluation_delay``, ``skip`` and
+        ``early_decision``.
     mode : {"standalone", "runtime"}
     jobs : int
         Processes that share the images, in standalone mode.

@@ -22,7 +22,7 @@ class StableDecision:
     Attributes
     ----------
     decision, stable_steps : arrays of int, shape (n_images,)
-        Class with the highest score, and for how many steps it has been so.
+        Class with the highest score, and for how many steps it has led.
     average_difference : array, shape (n_images,)
         Exponential moving average of the difference between the two highest scores.
     """
@@ -112,7 +112,7 @@ def delayed_scores(scores: np.ndarray, evaluation_delay: int) -> np.ndarray:
 
 
 def skipped_scores(scores: np.ndarray, skip: int) -> np.ndarray:
-    """Return the scores of an output that accumulates without leak, as if it had been held for some steps.
+    """Return the scores of an output that accumulates without leak, as if some steps had been skipped.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 
 class BrianconvError(Exception):
-    """Base class of all errors that a user can cause and mend.
+    """Base class of all errors that a user can cause and fix.
 
     Examples
     --------
@@ -28,7 +28,7 @@ class UnsupportedLayerError(BrianconvError, NotImplementedError):
 
 
 class ConversionNote(UserWarning):
-    """Something of the torch network was left out that does not change its decisions.
+    """A part of the torch network that does not change its decisions was left out.
 
     Examples
     --------
@@ -117,7 +117,7 @@ class UnknownLayerError(BrianconvError, KeyError):
 
 
 class MemoryLimitError(BrianconvError, MemoryError):
-    """The network does not fit the free memory of the machine.
+    """The network does not fit into the free memory of the machine.
 
     Examples
     --------

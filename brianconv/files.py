@@ -32,7 +32,7 @@ from brianconv.errors import OutputError
 if sys.platform == "win32":
 
     def _lock(descriptor: int, wait: bool) -> bool:  # noqa: ARG001
-        return False  # nothing is proved to be left behind
+        return False  # so nothing counts as left behind
 
 else:
     import fcntl
@@ -47,7 +47,7 @@ else:
 
 
 def _kernel() -> str:
-    """Name the kernel that is running, under which every lock is seen; a new name if there is none."""
+    """Return an identifier of the running kernel, which sees every lock; a new one if it has none."""
     try:
         return hashlib.sha256(Path("/proc/sys/kernel/random/boot_id").read_bytes()).hexdigest()[:12]
     except OSError:
@@ -98,7 +98,7 @@ def _output_error(what: str | Path, error: OSError, remedy: str = ELSEWHERE) -> 
 
 
 def writable_folder(folder: str | Path, remedy: str = ELSEWHERE) -> Path:
-    """Create a folder if need be and return it; raise OutputError if nothing can be written there."""
+    """Create a folder if necessary and return it; raise OutputError if nothing can be written there."""
     path = Path(folder)
     with reported(path, remedy):
         path.mkdir(parents=True, exist_ok=True)
@@ -128,8 +128,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 def write_together(contents: Mapping[Path, Callable[[IO[bytes]], Any]]) -> None:
     """Write files that belong together: all of them, or none.
 
-    A reader takes none of them without the last one. It is taken away before the others are replaced and comes back
-    after them, so that files of two writings never stand side by side.
+    A reader ignores the others without the last one. It is removed before the others are replaced and comes back
+    after them, so that files of two different writes never coexist.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def json_writer(content: Mapping[str, Any]) -> Callable[[IO[bytes]], Any]:
-    """Return what writes a mapping as JSON, for `write_together`."""
+    """Return a function that writes a mapping as JSON, for `write_together`."""
     text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
     return lambda file: file.write(text.encode())
 

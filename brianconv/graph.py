@@ -23,7 +23,7 @@ BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A population to be: the sum of its connections, rectified unless it is the output.
+    """A future population: the sum of its connections, rectified unless it is the output.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class LayerGraph:
     layers : tuple of Layer
         In the order in which they are evaluated; the last one is the output.
     notes : tuple of str
-        What of the torch network was left out.
+        Parts of the torch network that were left out.
     """
 
     input_shape: Shape
@@ -114,7 +114,7 @@ class LayerGraph:
         raise UnknownLayerError(f"there is no layer {name!r}; the layers are {', '.join(self.names[1:])}")
 
     def resolve(self, name: str) -> str:
-        """Return the name of a population that is named as here (``stem_conv``) or as in torch (``stem.conv``).
+        """Return the name of a population given as here (``stem_conv``) or as in torch (``stem.conv``).
 
         Raises
         ------
@@ -220,7 +220,7 @@ class NormalizedNetwork:
         The network before conversion, with activations divided by their scales: `graph` without what was changed for
         spikes afterwards, such as weights of a few bits.
     score_unit : float
-        What a potential of 1 of the output is in activations of `ann`.
+        What an output potential of 1 corresponds to in activations of `ann`.
     output_shift : float
         Constant that was added to all outputs, in units of the network before conversion; see `output_shift`.
     """
@@ -234,7 +234,7 @@ class NormalizedNetwork:
 
     @property
     def output_scale(self) -> float:
-        """What a normalised output of 1 is in the units of the network before conversion."""
+        """What a normalised output of 1 corresponds to in the units of the network before conversion."""
         return float(np.max(self.activation_scale[self.graph.output.name]))
 
     def ann_scores(self, images: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def image_array(images: Any, what: str = "images") -> np.ndarray:
     Raises
     ------
     DataError
-        If they are no stack of real numbers.
+        If they are not a stack of real numbers.
     """
     if type(images).__name__ == "DataLoader":
         images = np.concatenate([_plain(batch[0] if isinstance(batch, (list, tuple)) else batch) for batch in images])

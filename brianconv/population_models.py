@@ -70,7 +70,7 @@ class PopulationModels:
         return self.graph.output.n_neurons
 
     def check_population(self, name: str) -> str:
-        """Return the name of a population that is named as in Brian2 or in torch; UnknownLayerError if none is."""
+        """Return the name of a population given as in Brian2 or in torch; UnknownLayerError if there is none."""
         return self.graph.resolve(name)
 
     def model(self, population: str) -> NeuronModel:
@@ -97,7 +97,7 @@ class PopulationModels:
         return (population == self.output and self.coding.readout.neuron) or self.coding.neuron
 
     def restored_variables(self, population: str) -> list[str]:
-        """Return the variables of a changed population that get their initial values back when an image begins."""
+        """Return the variables of a changed population that are reset to their initial values when an image begins."""
         own, changed = self.own_neuron(population), self.neurons[population]
         if changed == own:
             return []
@@ -109,7 +109,7 @@ class PopulationModels:
         return population != INPUT and self.neurons[population].name != RELAY.name
 
     def longest_delay(self, population: str) -> int:
-        """Return the longest delay, in steps, of the spikes that leave a population; 0 while it is a time."""
+        """Return the longest delay, in steps, of the spikes that leave a population; 0 if it is given as a time."""
         delays = (self.synaptic_delay.get(layer.name, 0) for layer in self.graph.targets(population))
         return max((int(delay) for delay in delays if isinstance(delay, (int, np.integer))), default=0)
 
@@ -158,7 +158,7 @@ class PopulationModels:
 
     @property
     def shared_values(self) -> dict[str, Mapping[str, Any]]:
-        """Values of parameters, and of what schedule, membranes and units make of them, by population."""
+        """Values of parameters, and of what schedule, membranes and units derive from them, by population."""
         schedule = self.coding.schedule
         timed = any(is_time(value) for by in self.parameters.values() for value in by.values())  # dt is not known yet
         of_membranes: dict[str, dict[str, Any]] = {}

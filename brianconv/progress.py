@@ -1,4 +1,4 @@
-"""Signs of life: progress bars in terminals and notebooks, and none where nobody looks."""
+"""Signs of life: progress bars in terminals and notebooks, and none elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-SHORTEST_S = 2.0  # what takes less shows nothing
+SHORTEST_S = 2.0  # shorter tasks show nothing
 
 
 def progress_bar(total: int, doing: str, unit: str, *, shown: bool = True, **options: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Files that somebody else may have written: regular files only, limits on size and depth, one kind of error.
+"""Reading files from untrusted sources: regular files only, limits on size and depth, one kind of error.
 
 Nothing that is read here is executed, and no number in a file decides how much memory is taken before the file has
-shown that it holds as much.
+shown that it contains that much.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def read_npz(
     ----------
     path : path
     names : collection of str, optional
-        Arrays that are read if they are there; all of them otherwise.
+        Arrays to read if they are present; all by default.
     limit : int
         Bytes that the arrays may take together.
 
@@ -232,7 +232,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _array(file: Any, size: int, limit: int, name: str) -> np.ndarray:
-    """Read one array in NumPy's format, of which `size` bytes are announced."""
+    """Read one array in NumPy's format, whose announced size is `size` bytes."""
     magic = file.read(8)
     if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
         raise ValueError(f"{name!r} is not an array")

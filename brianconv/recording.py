@@ -1,4 +1,4 @@
-"""What a simulation leaves behind: plain NumPy arrays, in torch's order of neurons, saved as npz and json."""
+"""The results of a simulation: plain NumPy arrays, in torch's order of neurons, saved as npz and json."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Recording:
     spike_counts_by_image, synaptic_operations_by_image : arrays of int, shape (n_images, n_steps, n_layers)
         0 after an image was decided. Pixels that enter as analog values are not spikes: they are not in here.
     analog_operations_by_image : array of int, shape (n_images, n_steps)
-        What analog pixels do in the place of spikes: non-zero pixels times their fan-out, in every step in which they
+        Operations of analog pixels instead of spikes: non-zero pixels times their fan-out, in every step in which they
         drive the network, although their products with the weights stay the same.
     steps : array of int, shape (n_images,)
         Number of steps that each image took.
@@ -120,7 +120,7 @@ class Recording:
     shapes : mapping of str to tuple
         Shape of each population, (channels, rows, columns) or (features,).
     spikes : mapping of str to Spikes
-        Of the input only spikes, no analog pixels.
+        For the input, spikes only, not analog pixels.
     potentials : mapping of str to Potentials
     timing : mapping of str to float
         Seconds: build_s, simulate_s.
@@ -129,7 +129,7 @@ class Recording:
     dt_ms : float
         Length of a step in ms.
     output_scale : float
-        What a normalised output of 1 is in the units of the network before conversion.
+        What a normalised output of 1 corresponds to in the units of the network before conversion.
     output_shift : float
         Constant that was added to all outputs in these units, so that the winner of every image is above 0.
     score_of_one : array, shape (n_steps,), or None
@@ -225,7 +225,7 @@ class Recording:
 
     @property
     def returns_images(self) -> bool:
-        """Whether the output is an image, whose measure is the error by step, instead of scores of classes."""
+        """Whether the output is an image, measured by its error at each step, instead of class scores."""
         return len(self.output_shape) > 1
 
     def outputs(self, step: int | None = None) -> np.ndarray:
@@ -234,7 +234,7 @@ class Recording:
         Parameters
         ----------
         step : int, optional
-            From 1; the last one otherwise.
+            Counted from 1; by default the last one.
 
         Raises
         ------
@@ -262,7 +262,7 @@ class Recording:
 
     @property
     def decisions_by_step(self) -> np.ndarray:
-        """Class decided on at each step, shape (n_images, n_steps); an early decision stands for all later steps."""
+        """Class decided on at each step, shape (n_images, n_steps); an early decision applies to all later steps."""
         last = np.minimum(np.arange(self.n_steps), self.steps[:, None] - 1)
         held = np.take_along_axis(self.scores, last[..., None], axis=1)
         return held.argmax(axis=2)
@@ -342,7 +342,7 @@ class Recording:
         )
 
     def named(self, layer: str) -> str:
-        """Return the name of a layer that is named as in torch, such as ``stem.conv``, as it is here."""
+        """Return the name used here for a layer that may be named as in torch, such as ``stem.conv``."""
         return layer if layer in self.shapes or not isinstance(layer, str) else re.sub(r"\W", "_", layer)
 
     def spikes_of(self, layer: str) -> Spikes:
@@ -415,19 +415,19 @@ class Recording:
         bin_ms : float
             Width of a bin; the last one may reach beyond the end.
         positions : sequence of positions, optional
-            All neurons of the layer otherwise.
+            By default, all neurons of the layer.
         images : sequence of int, optional
-            All images otherwise.
+            By default, all images.
 
         Returns
         -------
         edges, rates : array, shapes (n_bins + 1,) and (n_bins,)
-            In seconds, and in spikes per second and neuron.
+            In seconds, and in spikes per second per neuron.
 
         Raises
         ------
         ParameterError
-            If a bin is no whole number of steps, or there is no such neuron or image.
+            If a bin is not a whole number of steps, or there is no such neuron or image.
         """
         per_bin = round(bin_ms / self.dt_ms)
         if per_bin < 1 or abs(per_bin * self.dt_ms - bin_ms) > 1e-9 * bin_ms:
@@ -521,7 +521,7 @@ class Recording:
         return int(reached[0]) + 1 if reached.size else None
 
     def latency_steps(self, labels: np.ndarray) -> dict[str, int | None]:
-        """Return the latencies to 99.0, 99.5 and 99.9 % of the ANN's accuracy, as result.json has them."""
+        """Return the latencies to 99.0, 99.5 and 99.9 % of the ANN's accuracy, as in result.json."""
         return {percent: self.latency(labels, float(percent) / 100) for percent in LATENCY_PERCENTS}
 
     def _check_labels(self, labels: np.ndarray) -> None:
@@ -556,7 +556,7 @@ class Recording:
             Images that are shown one by one.
         title : str
         spiking : SpikingNetwork, optional
-            The network of a recording that was loaded from files, which does not hold it.
+            The network of a recording that was loaded from files, which does not include it.
         details : Recording, optional
             Another simulation of the images shown, in their order, with spikes and potentials of more neurons.
 
@@ -574,14 +574,14 @@ class Recording:
         OutputError
             If the file cannot be written.
         """
-        # the only way up in the order of imports: what is recorded knows nothing of reports but their name
+        # the only import upwards: a recording knows nothing about reports but the name of their package
         report = import_module("brianconv.report")
         return report.write_report(
             self, path, images, labels, shown=shown, title=title, spiking=spiking, details=details
         )  # fmt: skip
 
     def save(self, folder: str | Path) -> None:
-        """Write `recording.npz` and `recording.json` into a folder, both of them or none; OutputError if it fails."""
+        """Write `recording.npz` and `recording.json` into a folder, both or neither; OutputError if it fails."""
         arrays: dict[str, np.ndarray] = {name: getattr(self, name) for name in (*ARRAYS, *SUMS)}
         for layer, spikes in self.spikes.items():
             columns = [spikes.image, spikes.step, spikes.torch_index]
@@ -613,7 +613,7 @@ class Recording:
 
     @classmethod
     def load(cls, folder: str | Path) -> Recording:
-        """Read what `save` wrote; raise DataError if the folder does not hold a recording, or a damaged one."""
+        """Read what `save` wrote; raise DataError if the folder contains no recording, or a damaged one."""
         about, arrays = read_saved(folder)
         recorded = [name.partition("/")[::2] for name in arrays if "/" in name]
         return cls(

@@ -27,7 +27,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def read_saved(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return what recording.json and recording.npz hold.
+    """Return the contents of recording.json and recording.npz.
 
     Raises
     ------
@@ -56,13 +56,13 @@ def _sizes(about: Any) -> dict[str, int]:
         )
     layers = about["layers"]
     if not isinstance(layers, list) or len(layers) < 2 or not all(isinstance(name, str) and name for name in layers):
-        raise ValueError(f"layers is {shown(layers)}; it is a list of two names or more")
+        raise ValueError(f"layers is {shown(layers)}; it must be a list of two names or more")
     if len(set(layers)) < len(layers):
         raise ValueError("layers has a name twice")
     shapes = mapping(about["shapes"], "shapes", layers)
     for name, shape in shapes.items():
         if not isinstance(shape, list) or not 1 <= len(shape) <= 3:
-            raise ValueError(f"the shape of {name!r} is {shown(shape)}; it is a list of one to three lengths")
+            raise ValueError(f"the shape of {name!r} is {shown(shape)}; it must be a list of one to three lengths")
         for length in shape:
             whole(length, f"the shape of {name!r}", 1, MOST_NEURONS)
         whole(math.prod(shape), f"the number of neurons of {name!r}", 1, MOST_NEURONS)
@@ -72,18 +72,18 @@ def _sizes(about: Any) -> dict[str, int]:
 def _check_numbers(about: Mapping[str, Any], n_steps: int, layers: list[str]) -> None:
     whole(about["evaluation_delay"], "evaluation_delay", 0, n_steps - 1)
     if about["early_decision"] is not None and real(about["early_decision"], "early_decision", 0) == 0:
-        raise ValueError("early_decision is 0; it is a positive number")
+        raise ValueError("early_decision is 0; it must be a positive number")
     for key in ("dt_ms", "output_scale"):
         if real(about[key], key, 0) == 0:
-            raise ValueError(f"{key} is 0; it is a positive number")
+            raise ValueError(f"{key} is 0; it must be a positive number")
     real(about["output_shift"], "output_shift", 0)
     if not isinstance(about["rectified"], bool):
-        raise ValueError(f"rectified is {shown(about['rectified'])}; it is true or false")
+        raise ValueError(f"rectified is {shown(about['rectified'])}; it must be true or false")
     if about["score_of_one"] is not None:
         reals(about["score_of_one"], "score_of_one", n_steps)
     for key in ("parameters", "timing"):
         if not isinstance(about[key], dict):
-            raise ValueError(f"{key} is {shown(about[key])}; it is a mapping")
+            raise ValueError(f"{key} is {shown(about[key])}; it must be a mapping")
     for key, values in about["parameters"].items():
         for layer, value in known(values, f"parameter {key!r}", layers).items():
             real(value, f"parameter {key!r} of {layer!r}")
@@ -97,7 +97,7 @@ def _check_results(arrays: Arrays, n_layers: int, n_classes: int) -> int:
         raise ValueError(f"recording.npz has no array {absent[0]!r}")
     scores = arrays["scores"]
     if scores.ndim != 3 or 0 in scores.shape or scores.shape[2] != n_classes:
-        raise ValueError(f"scores have shape {scores.shape}; needed is (n_images, n_steps, {n_classes})")
+        raise ValueError(f"scores have shape {scores.shape}; expected (n_images, n_steps, {n_classes})")
     n_images, n_steps, _ = scores.shape
     _check_array(arrays, "scores", "iuf", scores.shape)
     _check_array(arrays, "ann_scores", "iuf", (n_images, n_classes))
@@ -110,7 +110,7 @@ def _check_results(arrays: Arrays, n_layers: int, n_classes: int) -> int:
         if not np.array_equal(arrays[name], arrays[f"{name}_by_image"].sum(axis=0)):
             raise ValueError(f"{name!r} are not the sums of those by image")
     if np.any(~arrays["decided"] & (arrays["steps"] < n_steps)):
-        raise ValueError("an image that was not decided has fewer steps than there are")
+        raise ValueError("an image that was not decided has fewer steps than the run")
     if not np.isfinite(scores[_shown_steps(arrays)]).all() or not np.isfinite(arrays["ann_scores"]).all():
         raise ValueError("scores of steps that were taken are not finite")
     return n_steps

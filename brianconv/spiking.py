@@ -115,7 +115,7 @@ class SpikingNetwork(PopulationModels):
         changed = {name: replace(self.membranes.get(name, Membrane()), **properties) for name in names}
         spiking = replace(self, membranes={**self.membranes, **changed})
         for name in names:
-            spiking.model(name)  # refuses what cannot be
+            spiking.model(name)  # raises an error if it is impossible
         return spiking
 
     def in_millivolts(self, v_rest: float = -70.0, v_threshold: float = -50.0) -> SpikingNetwork:
@@ -141,7 +141,7 @@ class SpikingNetwork(PopulationModels):
         Parameters
         ----------
         layer : str, optional
-            All layers otherwise.
+            By default, all layers.
         dt : Quantity
             Length of a step, on which statements depend if times are given as quantities.
         """
@@ -166,7 +166,7 @@ class SpikingNetwork(PopulationModels):
         Raises
         ------
         ParameterError
-            If a delay, a refractory period or a window is no whole number of steps.
+            If a delay, a refractory period or a window is not a whole number of steps.
         """
         return replace(
             self,

@@ -12,7 +12,7 @@ MOST_STEPS = 10**6  # of an image
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
-    """Return a whole number in [low, high]; truth values are none."""
+    """Return a whole number in [low, high]; truth values do not count."""
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"{name} is {shown(value)}; it is a whole number from {low} to {high}")
     return value
@@ -52,14 +52,14 @@ def mapping(content: Any, name: str, keys: Iterable[str]) -> dict[str, Any]:
 def known(content: Any, name: str, keys: Sequence[str]) -> dict[str, Any]:
     """Return a mapping that has some of these keys and no others."""
     if not isinstance(content, dict):
-        raise ValueError(f"{name} is {shown(content)}; it is a mapping")
+        raise ValueError(f"{name} is {shown(content)}; it must be a mapping")
     if unknown := [key for key in content if key not in keys]:
         raise ValueError(f"{name} has {shown(unknown[0])}, which is none of {', '.join(keys)}")
     return content
 
 
 def shown(value: Any) -> str:
-    """Return a value, or what it is if it is long."""
+    """Return a value as text, or its type if it is long."""
     if isinstance(value, (dict, list, tuple)):
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value) if isinstance(value, (int, float, str, type(None))) else f"a {type(value).__name__}"

@@ -8,7 +8,7 @@ from brianconv.graph import INPUT
 from brianconv.positions import Position, position_of_torch_index
 from brianconv.spiking import SpikingNetwork
 
-SHARES = (0.75, 0.4, 0.1)  # of the neurons with an activation above 0, in their order
+SHARES = (0.75, 0.4, 0.1)  # positions in the ranking of neurons with an activation above 0
 
 
 def lively_neurons(spiking: SpikingNetwork, image: np.ndarray, count: int) -> dict[str, list[Position]]:

@@ -1,9 +1,9 @@
 """Estimates of energy: spikes, operations and picojoules, as the papers count them.
 
-Four measures, from the nearest to the simulation to the farthest:
+Four measures, from the closest to the simulation to the most abstract:
 
 - spikes and synaptic operations of each population, as recorded (Hwang et al., 2021, Fig. 13); pixels that enter as
-  analog values are no spikes, and count as multiply-accumulates only;
+  analog values are not spikes, and count as multiply-accumulates only;
 - multiplications and additions of a coding scheme (Park et al., 2020, Table III);
 - compute energy of multiply-accumulates and accumulates in 45 nm CMOS (Datta et al., 2021, section VI);
 - energy on TrueNorth and SpiNNaker relative to another code (Park et al., 2020, Table II).
@@ -99,7 +99,7 @@ def spikes_by_layer(recording: Recording, n_steps: int | None = None) -> dict[st
     ----------
     recording : Recording
     n_steps : int, optional
-        Count the first so many steps, for example a latency; all otherwise, and so if a latency is None as it was
+        Count only this many first steps, for example a latency; by default all, also for a latency of None, which was
         never reached.
 
     Raises
@@ -156,7 +156,7 @@ def normalized_energy(
     Park et al. (2020), section IV-B: (# of spikes) E_dyn + (latency) E_sta, where, as their Table II shows, both are
     in units of the reference. All 24 energies of that table follow from its spikes and latencies within 0.001, the
     rounding of their last digit (phase coding on MNIST, SpiNNaker: 19.2288, printed 19.228, is cut off, not rounded).
-    Reverse coding (TDSNN) is without energies there.
+    They give no energies for reverse coding (TDSNN).
 
     Parameters
     ----------
@@ -198,9 +198,9 @@ def operation_counts(
     Parameters
     ----------
     code : str or CodingScheme
-        Its hidden neurons say whether a spike carries a weight of its own.
+        Its hidden neurons determine whether a spike carries a weight of its own.
     spikes : float
-        Spikes an image, those of auxiliary neurons included.
+        Spikes per image, including those of auxiliary neurons.
     macs : float
         Multiply-accumulates of analog values; with no spikes, the counts are those of the network before conversion.
     decays : float
@@ -219,7 +219,7 @@ def operation_counts(
 def macs_by_layer(graph: LayerGraph, *, padding: bool = False) -> dict[str, int]:
     """Return the multiply-accumulates per image of each layer before conversion.
 
-    Counted are convolutions and dense layers: Datta et al. (2021), Table III. Not counted are average pooling, though
+    Convolutions and dense layers are counted: Datta et al. (2021), Table III. Not counted: average pooling, though
     it is folded into a connection here (its n_synapses is that of pooling and weights together), one-to-one
     connections such as shortcuts, and biases: they take additions, or one multiplication per neuron.
 
@@ -245,11 +245,11 @@ def compute_energy(recording: Recording, graph: LayerGraph) -> ComputeEnergy:
     multiply-accumulates in the first layer, and each synaptic operation costs an accumulate of 0.1 pJ.
 
     As in the paper, analog pixels cost all multiply-accumulates of the first layer, those of black pixels too, once per
-    image: neither pixels nor weights change, so that the products of the first analog step serve in all later ones (a
+    image: neither pixels nor weights change, so that the products of the first analog step are reused in later ones (a
     constant current into each neuron, which like a bias is not counted).
 
     Two things differ from Eq. 25. Operations are recorded, spikes times real fan-out, not estimated from an average
-    activity; and spikes of the input count, which the footnote asks for and the equation leaves out. Behind average
+    activity; and spikes of the input count, which the footnote asks for and the equation leaves out. After average
     pooling over p places a spike reaches all that the pooled value reaches, so that a layer whose inputs all fire once
     takes p times as many accumulates as it took multiply-accumulates before.
 

@@ -1,4 +1,4 @@
-"""Numbers of a recording, in the form in which every command writes them into result.json."""
+"""Summary figures of a recording, in the form in which every command writes them to result.json."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Return the cells of a table as text: the first column begins on the left, the others end on the right."""
+    """Return the cells of a table as text: the first column left-aligned, the others right-aligned."""
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return "\n".join(
         line[0].ljust(widths[0]) + "".join(f"  {cell:>{w}}" for cell, w in zip(line[1:], widths[1:], strict=True))

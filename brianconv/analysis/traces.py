@@ -28,7 +28,7 @@ class MembraneTrace:
     recording : Recording
         With the neuron's potential and the spikes of its layer.
     spiking : SpikingNetwork or None
-        Without it, neither threshold nor start nor drop are known.
+        Without it, threshold, start and drop are unknown.
     layer : str
     position : tuple of int
     image : int
@@ -42,7 +42,7 @@ class MembraneTrace:
     threshold : array, shape (n_steps,)
         As it is evaluated in each step; NaN where it is not known or the neuron cannot fire.
     start : float or None
-        Potential at the start of the image, if it is a pre-charge of the coding scheme's own.
+        Potential at the start of the image, if it is the coding scheme's own pre-charge.
     drop : array, shape (n_steps,), or None
         What a spike takes from the potential; None if the reset is not the coding scheme's own.
     variables : mapping of str to array, shape (n_steps,)
@@ -84,13 +84,13 @@ def units_of(spiking: SpikingNetwork | None, layer: str) -> Any:
 
 
 def _values(recording: Recording, spiking: SpikingNetwork, layer: str) -> dict[str, float]:
-    """Values of the parameters of a layer in the run of a recording, with what the schedule makes of them."""
+    """Values of the parameters of a layer in the run of a recording, with what the schedule derives from them."""
     of_run = replace(spiking, parameters=recording.parameters).shared_values
     return {name: by_population[layer] for name, by_population in of_run.items() if layer in by_population}
 
 
 def _start(spiking: SpikingNetwork, layer: str, values: Mapping[str, float]) -> float | None:
-    """Return the potential at the start of an image, if it is a pre-charge of the coding scheme's own."""
+    """Return the potential at the start of an image, if it is the coding scheme's own pre-charge."""
     statements = {line.strip() for line in spiking.neurons[layer].on_image.splitlines()}
     if "v = v_init * v_threshold" in statements:
         return values["v_init"] * values["v_threshold"]

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"take the settings that `tune auto` finds for each scheme with {N_HELD_OUT} held-out training images",
     )  # fmt: skip
     parser.add_argument("--steps", type=positive, metavar="N", help="steps of schemes that can be stopped at any time")
-    parser.add_argument("--show-image", type=int, default=0, metavar="K", help="image of the rasters and traces")
+    parser.add_argument("--show-image", type=int, default=0, metavar="K", help="image shown in rasters and traces")
     add_mode(parser)
     parser.add_argument("--jobs", type=jobs, default=1, metavar="N", help="processes that share the images")
     parser.add_argument(

@@ -57,12 +57,12 @@ def load_trained(parsed: argparse.Namespace, settings: dict[str, Any]) -> Traine
 
 
 def load_training_images(parsed: argparse.Namespace, n_images: int | None) -> datasets.Dataset:
-    """Load the first training images; those of a file without any are the images that it has."""
+    """Load the first training images; a file without any provides its images instead."""
     try:
         return datasets.load(parsed.data, "train", parsed.data_root).head(n_images)
     except NoTrainingImagesError:
         count = "" if n_images is None else f"first {n_images} "
-        print(f"{parsed.data} has no train_images: its {count}images serve in their place", flush=True)
+        print(f"{parsed.data} has no train_images: its {count}images are used instead", flush=True)
         return datasets.load(parsed.data, "test").head(n_images)
 
 
@@ -78,7 +78,7 @@ def add_seed(parsed: argparse.Namespace, settings: dict[str, Any]) -> None:
 
 
 def run_command(parsed: argparse.Namespace, *options: str, weights: Path | None = None) -> str:
-    """Return the `brianconv run` that takes model, data and code of another command."""
+    """Return the `brianconv run` command with the model, data and code of another command."""
     words = ["brianconv", "run", parsed.model]
     for name, value in (("weights", weights or parsed.weights), ("data", parsed.data), ("data-root", parsed.data_root)):
         words += [f"--{name}", str(value)] if value else []
@@ -117,7 +117,7 @@ def load_converted_and_test(parsed: argparse.Namespace) -> tuple[Converted, data
 
 
 def about_run(parsed: argparse.Namespace, converted: Converted) -> dict[str, Any]:
-    """Return what was run, as result.json has it."""
+    """Return what was run, as written to result.json."""
     return {
         "model": parsed.model,
         "data": parsed.data,

@@ -1,4 +1,4 @@
-"""What the library says, on the terminal: messages of its loggers, as plain lines."""
+"""The library's log messages on the terminal, as plain lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 def logs_shown() -> Iterator[None]:
     """Print the messages of the library's loggers while a command runs.
 
-    Logs that cannot be written, such as Brian2's own file on a full disk, are no matter of the command.
+    Logs that cannot be written, such as Brian2's own file on a full disk, do not concern the command.
     """
     logger, handler = logging.getLogger("brianconv"), logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -1,4 +1,4 @@
-"""`brianconv COMMAND`: the parser of all commands, and what a command ends with."""
+"""`brianconv COMMAND`: the parser of all commands, and their exit statuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
     It is 0, 1 if `verify` found a difference, 2 after a message about bad input, 130 if interrupted, 143 if terminated,
-    129 if the terminal was closed, 141 if nobody reads on.
+    129 if the terminal was closed, 141 if the output is no longer read.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     parsed = _parser(_help_of_coding(given)).parse_args(given)
@@ -40,14 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _signals_raised(), logs_shown(), warnings.catch_warnings():
             if parsed.run is not codes.run:
-                import_module("brian2")  # which takes warnings over when it is imported
+                import_module("brian2")  # which takes over warnings when it is imported
             warnings.showwarning = _show_note
             return parsed.run(parsed) or 0
     except BrianconvError as error:
         print(f"brianconv: error: {error}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, SystemExit, GeneratorExit, _Terminated) as ending:
-        if type(ending) not in (KeyboardInterrupt, _Terminated):  # nothing but the user's model raises others
+        if type(ending) not in (KeyboardInterrupt, _Terminated):  # only the user's model raises others
             print(f"brianconv: error: the model tried to end the program: {ending!r}", file=sys.stderr)
             return 2
         terminated = isinstance(ending, _Terminated)
@@ -69,7 +69,7 @@ def _show_note(
     file: TextIO | None = None,
     line: str | None = None,  # noqa: ARG001 (the signature of warnings.showwarning)
 ) -> None:
-    """Print what the conversion has to say without the line of code that said it."""
+    """Print notes of the conversion without the line of code that issued them."""
     ours = issubclass(category, UserWarning)
     text = f"note: {message}" if ours else f"{filename}:{lineno}: {category.__name__}: {message}"
     print(text, file=file or sys.stderr)

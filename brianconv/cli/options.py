@@ -19,7 +19,7 @@ CODING_NAMES = ("analog", "burst", "direct", "hybrid", "phase", "poisson", "rate
 # options of the conversion, each a setting of its own: flag, setting, metavar, help
 CONVERSION = (
     ("--normalization", "normalization", "NAME", "percentile, max or none (default: the coding scheme's)"),
-    ("--percentile", "percentile", "P", "of the activations of a layer, which becomes 1 (default: 99.9)"),
+    ("--percentile", "percentile", "P", "percentile of a layer's activations that becomes 1 (default: 99.9)"),
     ("--calibration", "calibration", "N", "training images from which weights are normalised (default: 1000)"),
     ("--weight-bits", "weight_bits", "N", "bits of a weight (default: as trained)"),
     ("--encoding", "encoding", "NAME", "input encoding, where the coding scheme has several"),
@@ -27,7 +27,7 @@ CONVERSION = (
     ("--tau-m", "tau_m", "STEPS", "time constant of a leak (default: no leak)"),
     ("--refractory", "refractory", "STEPS", "refractory period (default: 0)"),
     ("--noise", "noise", "X", "standard deviation of the charge in a step (default: 0)"),
-    ("--synaptic-delay", "synaptic_delay", "STEPS", "of every connection (default: 0)"),
+    ("--synaptic-delay", "synaptic_delay", "STEPS", "delay of every connection (default: 0)"),
 )
 
 
@@ -52,7 +52,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--weights", type=text, metavar="FILE", help=".safetensors or state dict; default: beside the model"
     )
     parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of models that are made at random, and of Poisson input"
+        "--seed", type=seed, default=0, metavar="N", help="seed of randomly initialised models and of Poisson input"
     )
     parser.add_argument(
         "--set", type=text, nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings",
@@ -87,7 +87,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--early-decision", type=float, metavar="THETA", help="stop an image once it is decided")
     parser.add_argument(
         "--synapses", choices=("structured", "explicit"), default="structured",
-        help="kernels shared by place, or every synapse stored",
+        help="kernels shared across positions, or every synapse stored",
     )  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
 
@@ -104,7 +104,7 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, flags: dict[str, str
     ----------
     parser : ArgumentParser
     kind : dataclass
-        With numpydoc ``Attributes``, of which the first sentence is the help text.
+        With numpydoc ``Attributes``, whose first sentence is the help text.
     flags : dict
         Name of the flag for each field, such as ``{"n_epochs": "--epochs"}``.
     """
@@ -169,12 +169,12 @@ def seed(text: str) -> int:
     """Read a seed."""
     number = _whole(text)
     if not 0 <= number <= LARGEST_SEED:
-        raise argparse.ArgumentTypeError(f"{number} is not a seed: it lies in [0, {LARGEST_SEED}]")
+        raise argparse.ArgumentTypeError(f"{number} is not a seed: it must lie in [0, {LARGEST_SEED}]")
     return number
 
 
 def text(given: str) -> str:
-    """Read a name or a setting, which is stored and printed at the end of a run, so that it has to be text."""
+    """Read a name or a setting, which is stored and printed at the end of a run and so must be text."""
     try:
         given.encode()
     except UnicodeEncodeError as error:

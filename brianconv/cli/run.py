@@ -58,11 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the output)",
     )
     group.add_argument(
-        "--show-image", type=int, default=0, metavar="K", help="image of rasters and traces (default: 0)"
+        "--show-image", type=int, default=0, metavar="K", help="image shown in rasters and traces (default: 0)"
     )
     group.add_argument(
         "--report", action="store_true",
-        help="write report.html too: spikes, membranes, scores and maps in a browser, of --show-image and the next two",
+        help="write report.html too: spikes, membranes, scores and maps in a browser, for image K and the next two",
     )  # fmt: skip
     group.add_argument("--format", choices=("png", "pdf", "svg"), default="png", help="of pictures (default: png)")
 
@@ -118,7 +118,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def chosen_neurons(given: Sequence[str]) -> dict[str, list[Position]]:
-    """Read neurons such as conv2:3,5,5; ParameterError if one is not named so."""
+    """Read neurons such as conv2:3,5,5; ParameterError if one is not named like this."""
     named: dict[str, list[Position]] = {}
     for neuron in given:
         layer, _, numbers = neuron.rpartition(":")
@@ -199,5 +199,5 @@ def _print_without_decision(recording: Recording, spiking: SpikingNetwork) -> No
     if count := recording.without_decision.sum():
         print(
             f"all scores equal  in {count} of {recording.n_images} images after {recording.n_steps} steps, so that the "
-            f"first class stands for a decision: take more steps (--steps; default {spiking.default_steps})"
+            f"first class is taken as the decision: take more steps (--steps; default {spiking.default_steps})"
         )

@@ -81,7 +81,7 @@ def take_numbers(settings: dict[str, Any], key: str, default: list[float]) -> li
     value = settings.pop(key, default)
     numbers = value if isinstance(value, list) else [value]
     if not all(type(number) in (int, float) for number in numbers):
-        raise ParameterError(f"--set {key}={shown(value)}: it is one number per channel, such as 0.49,0.48,0.45")
+        raise ParameterError(f"--set {key}={shown(value)}: it must be one number per channel, such as 0.49,0.48,0.45")
     return [float(number) for number in numbers]
 
 
@@ -104,6 +104,6 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     try:
-        return float(text)  # .5, which JSON does not know
+        return float(text)  # .5, which is not valid JSON
     except ValueError:
         return text

@@ -1,6 +1,6 @@
 """Neural coding schemes. A new one is one file here and one line in CODINGS.
 
-Packages of others add theirs under the entry point ``brianconv.codes``.
+Other packages add theirs under the entry point ``brianconv.codes``.
 
 Examples
 --------
@@ -47,7 +47,7 @@ def find_coding(coding: str | CodingScheme) -> CodingScheme:
     Raises
     ------
     ParameterError
-        If the name is unknown, or another package has something else than a coding scheme under it.
+        If the name is unknown, or another package registers something other than a coding scheme under it.
     """
     if isinstance(coding, CodingScheme):
         return coding

@@ -1,6 +1,6 @@
 """Rate coding with analog input: every pixel drives the first hidden layer with its value, in every step.
 
-What the input sends are multiplications rather than spikes.
+The input causes multiplications rather than sending spikes.
 
 Source: Rueckauer et al. (2017), Front. Neurosci. 11:682; Kim et al. (2018), section 4.5, on what it costs.
 """

@@ -1,11 +1,11 @@
 """Burst coding: spikes in successive steps are worth more and more, so that a large activation takes a short burst.
 
-The burst function g is multiplied by beta with every spike in succession and is 1 otherwise. A neuron fires when its
+The burst function g is multiplied by beta with each consecutive spike and is 1 otherwise. A neuron fires when its
 potential reaches g * v_threshold, and that is what its spike carries and what is subtracted. The input bursts too, or
 sends the digits of the phase coding (``encoding="phase"``), with which the papers' best figures were probably made.
 
 Source: Park et al. (2019), "Fast and efficient information transmission with burst spikes in deep spiking neural
-networks", DAC 2019, as compared with in Park et al. (2020), section II B and Table II.
+networks", DAC 2019, as used for comparison in Park et al. (2020), section II B and Table II.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ PARAMETERS = {
 
 
 def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
-    """Return g * v_threshold of every step: it grows with every spike in succession."""
+    """Return g * v_threshold of every step: it grows with each consecutive spike."""
     path, g = [], 1.0
     for spike in fired:
         path.append(g * values["v_threshold"])

@@ -67,10 +67,10 @@ def describe_population(
         *section("first step of an image", on_image),
         *section("kept from image to image", "\n".join(kept)),
         *section(f"integrate ({model.method})", model.equations),
-        *section("hold until the readout begins", skip),
+        *section("keep at the initial potential until the readout begins", skip),
         *section("threshold", model.threshold if model.threshold != NEVER else "none: it does not fire"),
         *section("refractory", model.refractory or ""),
-        *section("keep what spikes carry while they are under way", delay_line),
+        *section("store what spikes carry while they are in transit", delay_line),
     ]
     for connection in outgoing:
         title = f"spikes to {connection.target}, {connection.n_synapses:,} synapses, delay {connection.delay}"
@@ -101,7 +101,7 @@ def describe_code(scheme: CodingScheme) -> str:
             ("first step of an image", on_image),
             ("integrate", model.equations),
             ("threshold", model.threshold),
-            ("spikes do", model.effect),
+            ("effect of a spike", model.effect),
             ("reset", model.reset),
         ):
             sections += section(part, code)
@@ -115,7 +115,7 @@ def describe_code(scheme: CodingScheme) -> str:
 
 
 def describe_parameters(scheme: CodingScheme) -> str:
-    """Return the parameters of a coding scheme with defaults, ranges and meanings, and what else it can take."""
+    """Return the parameters of a coding scheme with defaults, ranges and meanings, and its other options."""
     lines = [f"parameters of coding scheme {scheme.name} (--set NAME=VALUE; {scheme.source})", *_parameters(scheme)]
     for title, own, others in (
         ("--encoding", scheme.encoding, scheme.other_encodings),
@@ -129,7 +129,7 @@ def _parameters(scheme: CodingScheme) -> list[str]:
     lines = []
     for name, parameter in scheme.all_parameters.items():
         bounds = f"{parameter.default:g} in [{parameter.low:g}, {parameter.high:g}]"
-        by_layer = ", one per layer if wanted" if parameter.per_layer else ""
+        by_layer = ", optionally one per layer" if parameter.per_layer else ""
         source = f" ({parameter.source})" if parameter.source else ""
         lines.append(f"      {name} = {bounds}{by_layer}: {parameter.meaning}{source}")
     return lines

@@ -1,7 +1,7 @@
 """Direct coding: analog pixels in every step, leaky neurons that fire whenever they cross their threshold.
 
 It is hybrid coding with another input and without a limit on spikes: the conversion that Datta et al. (2021) train
-from (Table I, column b), and after Rathi and Roy (2020) the network (c) of their Figure 4. The measured thresholds
+from (Table I, column b), and, following Rathi and Roy (2020), network (c) of their Figure 4. The measured thresholds
 are taken as they are: the papers' factor of 0.4 lets spikes through within few steps, but neurons then saturate at
 0.4 of their range (``threshold_factor=0.4`` sets it).
 

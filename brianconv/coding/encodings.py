@@ -1,6 +1,6 @@
 """Input encodings that several codes share: how the pixels of an image enter the network.
 
-Those of this file send, on average, the value of a pixel in every step.
+Those in this file send, on average, the value of a pixel in every step.
 
 Examples
 --------
@@ -62,7 +62,7 @@ POISSON = InputEncoding(
     name="poisson",
     neuron=POISSON_PIXEL,
     on_image="",
-    parameters={"seed": Parameter(0, 0, 2**31 - 1, "of the random numbers", "", whole=True)},
+    parameters={"seed": Parameter(0, 0, 2**31 - 1, "seed of the random numbers", "", whole=True)},
     source="Diehl et al. (2015), IJCNN; Kim et al. (2018), section 3.3, Eq. 5",
 )
 SIGNED_POISSON = replace(POISSON, bounded=False, source="Rathi et al. (2020), for images of zero mean")

@@ -1,7 +1,7 @@
 """Equations, expressions and statements of neuron models, read and changed by the grammar that Brian2 reads.
 
-Equations are found by Brian2's own grammar. Its expressions and statements are Python's, so Python's parser tells where
-a name stands. Whatever is not changed keeps its wording and its layout.
+Equations are found by Brian2's own grammar. Its expressions and statements are Python's, so Python's parser finds where
+a name occurs. Whatever is not changed keeps its wording and layout.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Edit = tuple[int, int, str]
 
 @dataclass(frozen=True)
 class Equation:
-    """One equation and where it stands.
+    """One equation and its position.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Equation:
     source : str
         As it is written.
     start, end : int
-        Where it stands in the text.
+        Its position in the text.
     """
 
     name: str
@@ -75,7 +75,7 @@ def equations_of(text: str) -> Mapping[str, Equation]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # between Brian2 and pyparsing, no matter of the user
+            warnings.simplefilter("ignore", DeprecationWarning)  # between Brian2 and pyparsing, not the user's concern
             Equations(text)
     except Exception as error:  # Brian2 raises several kinds for what it does not understand
         raise ParameterError(f"Brian2 refuses the equations {text.strip()!r}: {error}") from error
@@ -107,7 +107,7 @@ def state_variables(text: str) -> list[str]:
 
 
 def rewritten(text: str, change: Callable[[Equation], str | None]) -> str:
-    """Return equations, each as a function writes it, or as it stands where the function returns None."""
+    """Return equations, each rewritten by a function, or unchanged where the function returns None."""
     edits = [(e.start, e.end, new) for e in equations_of(text).values() if (new := change(e)) is not None]
     return edited(text, edits)
 
@@ -165,7 +165,7 @@ class Code:
         return self.text[start:end]
 
     def variables(self) -> Iterator[ast.Name]:
-        """Yield every mention of a variable; names of functions are none."""
+        """Yield every mention of a variable, not counting names of functions."""
         functions = {id(node.func) for node in ast.walk(self.tree) if isinstance(node, ast.Call)}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Name) and id(node) not in functions:
@@ -180,7 +180,7 @@ class Code:
                         yield target.id, node
 
     def binding(self) -> set[int]:
-        """Return the ids of nodes that bind more tightly to what stands beside them than a product would."""
+        """Return the ids of nodes that bind more tightly to their neighbours than a product would."""
         tight = set()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)):
@@ -191,7 +191,7 @@ class Code:
 
 
 def renamed(expression: str, new_name: Callable[[str], str]) -> str:
-    """Return an expression with other names of its variables; those of functions stay."""
+    """Return an expression with its variables renamed; names of functions are unchanged."""
     code = Code(expression)
     return edited(expression, [(*code.span(node), new_name(node.id)) for node in code.variables()])
 
@@ -208,6 +208,6 @@ def mentioned(equations: str) -> set[str]:
 
 
 def assigned(statements: str, *, changed: bool = False) -> set[str]:
-    """Return the variables that statements set; with those that they only add to, or change otherwise, if asked."""
+    """Return the variables that statements set; optionally also those that they only add to or otherwise modify."""
     kinds = (ast.Assign, ast.AugAssign) if changed else (ast.Assign,)
     return {name for name, node in Code(statements).assignments() if isinstance(node, kinds)}

@@ -77,10 +77,10 @@ SINGLE_SPIKE_PIXEL = NeuronModel(
 ENCODING_PARAMETERS = {
     "window": Parameter(5, 2, 10_000, "steps T within which every pixel fires", "Eq. 4", whole=True, is_time=True),
     "pixel_low": Parameter(
-        0.0, -1e6, 1e6, "lowest pixel value, I_min; of the calibration images unless given", "Eq. 4"
+        0.0, -1e6, 1e6, "lowest pixel value, I_min; from the calibration images unless given", "Eq. 4"
     ),
     "pixel_high": Parameter(
-        1.0, -1e6, 1e6, "highest pixel value, I_max; of the calibration images unless given", "Eq. 4"
+        1.0, -1e6, 1e6, "highest pixel value, I_max; from the calibration images unless given", "Eq. 4"
     ),
 }
 HYBRID = InputEncoding(
@@ -104,8 +104,8 @@ PARAMETERS = {
     "v_threshold": Parameter(
         1.0, 1e-9, 1e9, "threshold of a layer; measured in the spiking network unless given", "section V-A", True
     ),
-    "decay": Parameter(1.0, 0.0, 2.0, "share of the potential that is left after a step", "Eq. 6, lambda", True),
-    "spike_limit": Parameter(1, 1, 1e9, "most spikes of a hidden neuron", "Eq. 8: 1", whole=True),
+    "decay": Parameter(1.0, 0.0, 2.0, "fraction of the potential that remains after a step", "Eq. 6, lambda", True),
+    "spike_limit": Parameter(1, 1, 1e9, "maximum number of spikes of a hidden neuron", "Eq. 8: 1", whole=True),
     "v_init": Parameter(0.0, 0.0, 0.99, "pre-charged potential, in thresholds", "Hwang et al. (2021), Eq. 4", True),
 }
 
@@ -147,7 +147,7 @@ CODING = CodingScheme(
     threshold_path=threshold_path,
     other_encodings=(ANALOG, SINGLE_SPIKE, SIGNED_POISSON),
     other_readouts=(ACCUMULATED_POTENTIAL,),
-    no_max_pooling="binary spikes that come at most once lose too much in it (Datta et al., 2021, section V-A); "
+    no_max_pooling="binary spikes fired at most once lose too much in it (Datta et al., 2021, section V-A); "
     "replace it by average pooling",
     normalization="none",
     measured_threshold=0.4,
@@ -164,9 +164,9 @@ class Hybrid(Coding):
     v_threshold : number, sequence or mapping
         Threshold of a layer; measured in the spiking network unless given.
     decay : number, sequence or mapping
-        Share of the potential that is left after a step (Datta et al., 2021, Eq. 6, lambda).
+        Fraction of the potential that remains after a step (Datta et al., 2021, Eq. 6, lambda).
     spike_limit : float
-        Most spikes of a hidden neuron (Datta et al., 2021, Eq. 8).
+        Maximum number of spikes of a hidden neuron (Datta et al., 2021, Eq. 8).
     v_init : number, sequence or mapping
         Pre-charged membrane potential, in thresholds, 0 to 0.99 (Hwang et al., 2021, Eq. 4).
     window : int or Quantity

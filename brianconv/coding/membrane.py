@@ -46,12 +46,12 @@ class Membrane:
         Time constant of the leak, such as ``20*ms``, or in steps; None for no leak.
     refractory : Quantity or int
         Refractory period, such as ``2*ms``, or in steps, as Brian2 counts it: intervals between spikes last at least
-        so long, so that 0 and 1 step change nothing.
+        this long, so that 0 or 1 step changes nothing.
     noise : Quantity or float
         Standard deviation of normally distributed charge, in normalised activations per square root of time, such as
         ``0.1*ms**-0.5``; a plain number is the standard deviation of each step's charge.
     noise_seed : int
-        The same seed draws the same noise.
+        The same seed gives the same noise.
 
     Examples
     --------
@@ -86,13 +86,12 @@ class Membrane:
             raise ParameterError(f"refractory is {self.refractory}; a refractory period is not negative")
         if not is_number(self.noise) and not is_per_root_time(self.noise):
             raise ParameterError(
-                f"noise is {self.noise!r}; a standard deviation is a finite number, 0 or more, or a quantity such as "
-                "0.1*ms**-0.5"
+                f"noise is {self.noise!r}; it must be a finite number, 0 or more, or a quantity such as 0.1*ms**-0.5"
             )
         if np.asarray(self.noise) < 0:
             raise ParameterError(f"noise is {self.noise!r}; a standard deviation is a finite number, 0 or more")
         if not isinstance(self.noise_seed, int) or not 0 <= self.noise_seed < 2**31:
-            raise ParameterError(f"noise_seed is {self.noise_seed!r}; it is a whole number from 0 to 2^31 - 1")
+            raise ParameterError(f"noise_seed is {self.noise_seed!r}; it must be a whole number from 0 to 2^31 - 1")
 
     def in_steps(self, dt: Quantity) -> Membrane:
         """Return the same membrane with times in steps of a length.
@@ -100,7 +99,7 @@ class Membrane:
         Raises
         ------
         ParameterError
-            If the refractory period is no whole number of steps.
+            If the refractory period is not a whole number of steps.
         """
         return replace(
             self,

@@ -121,7 +121,7 @@ def _equation(equation: Equation) -> str | None:
 
 
 def _with_normalized(equation: Equation) -> str | None:
-    """Return an equation that reads the potential as it is written, but for the potential; None for another."""
+    """Return an equation that reads the potential, with only the potential replaced; None if it does not."""
     if "v" not in names_in(equation.expression):
         return None
     normalized = statements_in_volts(equation.expression)

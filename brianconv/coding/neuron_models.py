@@ -1,4 +1,4 @@
-"""Neuron models that codes are made of."""
+"""Neuron models that coding schemes are built from."""
 
 from brianconv.coding.scheme import NeuronModel
 
@@ -35,6 +35,6 @@ RELAY = NeuronModel(
     leader = -1
     """,
     spike_value="v",
-    source="maximum pooling: passes on at once what the spike of the leading input of its window carried "
+    source="maximum pooling: immediately passes on what the spike of its window's leading input carried "
     "(Rueckauer et al., 2017; Kim et al., 2018, section 4.3)",
 )

@@ -64,7 +64,7 @@ def _by_population(parameter: Parameter, name: str, value: object, values: dict[
     elif value is not None:
         values = dict.fromkeys(populations, value)
     if not parameter.per_layer and any(other != one for one in values.values() for other in values.values()):
-        raise ParameterError(f"{name} is one value for all layers")
+        raise ParameterError(f"{name} must be one value for all layers")
     return {key: _checked(name, key, number, parameter) for key, number in values.items()}
 
 
@@ -82,7 +82,7 @@ def _checked(name: str, population: str, value: Any, parameter: Parameter) -> An
     if not low <= number <= high:
         raise ParameterError(f"{name} of {population!r} is {number:g}; it must lie in [{low:g}, {high:g}]")
     if parameter.whole and number != int(number):
-        raise ParameterError(f"{name} of {population!r} is {number:g}; it is a whole number")
+        raise ParameterError(f"{name} of {population!r} is {number:g}; it must be a whole number")
     return number
 
 
@@ -94,7 +94,7 @@ def parameters_in_steps(
     Raises
     ------
     ParameterError
-        If a time is outside the range of its parameter, or no whole number of steps where it has to be one.
+        If a time is outside the range of its parameter, or not a whole number of steps where it has to be one.
     """
     return {
         name: {
@@ -106,5 +106,5 @@ def parameters_in_steps(
 
 
 def _rounded(steps: float) -> float:
-    """Return a number of steps without the error of dividing a time by a time."""
+    """Return a number of steps without the rounding error of dividing times."""
     return round(steps) if abs(steps - round(steps)) < 1e-9 * max(1.0, abs(steps)) else steps

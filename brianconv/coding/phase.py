@@ -1,7 +1,7 @@
 """Phase coding, or weighted spikes: a spike in phase k of a period of K steps is worth 2^-k.
 
 The input sends the K binary digits of each pixel, the most significant first, in every period. A hidden neuron adds up
-weighted spikes and sends the digits of what it has; what it sends too early is paid back in later periods. The output
+weighted spikes and sends the digits of its sum; what it sends too early is paid back in later periods. The output
 accumulates and never fires.
 
 Source: Kim et al. (2018), Neurocomputing 311:373-386, Eqs. 6 to 17.

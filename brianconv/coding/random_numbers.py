@@ -1,7 +1,7 @@
 """Random numbers that depend on their arguments only: a counter-based generator (Salmon et al., 2011).
 
 A spike of Poisson coding depends on seed, image, step and neuron, and on nothing that was drawn before: every
-backend draws the same, a run can be divided among processes, and an image shown alone gives the spikes that it gives
+backend draws the same, a run can be divided among processes, and an image shown alone gives the same spikes as
 among others. The mixing function is that of SplitMix64 (Steele et al., 2014).
 """
 

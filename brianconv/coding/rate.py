@@ -58,7 +58,7 @@ def expected_spike_count(
 
 
 def threshold_path(values: Mapping[str, float], fired: np.ndarray) -> np.ndarray:
-    """Return the threshold of every step: it does not move."""
+    """Return the threshold of every step: it is constant."""
     return np.full(len(fired), values["v_threshold"])
 
 

@@ -110,7 +110,7 @@ CODING = CodingScheme(
     schedule=schedule,
     ticks=ticks,
     no_delay="a potential must be complete when its window begins",
-    source="a variant in the spirit of Zhang et al. (2019), TDSNN, as compared with in Park et al. (2020)",
+    source="a variant in the spirit of Zhang et al. (2019), TDSNN, as used for comparison in Park et al. (2020)",
 )
 
 

@@ -90,9 +90,9 @@ class NeuronModel:
         Brian2 expression for a refractory period, or None.
     active : (str, str) or None
         Shared variables that hold the first step in which a neuron can fire, and the number of such steps; the
-        population takes no time in others. None if it can always fire.
+        population costs no time in other steps. None if it can always fire.
     namespace : mapping
-        Values of names in the equations that are no variables.
+        Values of names in the equations that are not variables.
     initial : mapping of str to number, Quantity or str
         Initial values of variables that `on_image` does not set; a string is a Brian2 expression such as ``"rand()"``.
         Others begin at 0.
@@ -180,7 +180,7 @@ class Readout:
     name : str
     equations : str
         Additional variables, ``score`` among them; the counter ``step`` and ``evaluation_delay`` (steps that do not
-        count) are there for every readout.
+        count) are available to every readout.
     on_spike : str
         Additional statements of the reset.
     on_image : str
@@ -217,7 +217,7 @@ class Readout:
 
     @property
     def can_be_delayed(self) -> bool:
-        """Whether its statements take note of ``evaluation_delay``."""
+        """Whether its statements use ``evaluation_delay``."""
         return "evaluation_delay" in mentioned(self.equations) | names_in(self.on_spike, self.evaluate)
 
 
@@ -244,7 +244,7 @@ class CodingScheme:
     expected_spike_count : callable or None
         Closed form of the spike count under constant drive, for tests.
     other_encodings : tuple of InputEncoding
-        Encodings that the coding scheme can take in the place of its own.
+        Encodings that the coding scheme can take in place of its own.
     other_readouts : tuple of Readout
     no_max_pooling : str
         Why the coding scheme cannot express maximum pooling, if it cannot.

@@ -93,7 +93,7 @@ def states(model: NeuronModel, population: str) -> list[str]:
 
 
 def restored(changed: NeuronModel, complete: NeuronModel, of_coding: NeuronModel, population: str) -> list[str]:
-    """Return the variables of a changed model that get their initial values back when an image begins.
+    """Return the variables of a changed model that are reset to their initial values when an image begins.
 
     Those that its `on_image` does not set and that it does not keep. What a coding scheme itself does not set when an
     image begins, such as the bias, is not changed by a simulation.
@@ -103,7 +103,7 @@ def restored(changed: NeuronModel, complete: NeuronModel, of_coding: NeuronModel
     changed : NeuronModel
         As the user has changed it.
     complete, of_coding : NeuronModel
-        The complete models of the population, as changed and as the coding scheme has it.
+        The complete models of the population, as changed and as in the coding scheme.
     population : str
         For the error.
     """
@@ -127,7 +127,7 @@ def check_own_values(changed: NeuronModel, complete: NeuronModel, population: st
             known = has_variable(complete, name)
             reason = "which the first step of an image sets: change on_image" if known else ""
             raise ParameterError(
-                f"population {population!r} has no {name!r} to keep or to begin at a value of its own"
+                f"population {population!r} has no {name!r} to keep or to initialise"
                 + (f", {reason}" if reason else f"; it has {', '.join(free) or 'none'}")
             )
 

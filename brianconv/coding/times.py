@@ -66,7 +66,7 @@ def in_whole_steps(value: Any, dt: Quantity, what: str) -> int:
     Raises
     ------
     ParameterError
-        If the value has another unit or is no whole number of steps.
+        If the value has another unit or is not a whole number of steps.
     """
     steps = in_steps(value, dt, what)
     if not math.isfinite(steps) or abs(steps - round(steps)) > WHOLE:
@@ -87,7 +87,7 @@ def per_root_step(value: Any, dt: Quantity, what: str) -> float:
     if is_per_root_time(value):
         return float(value * dt**0.5)
     if is_quantity(value):
-        raise ParameterError(f"{what} is {value}; it is a number per step, or a quantity such as 0.1*ms**-0.5")
+        raise ParameterError(f"{what} is {value}; it must be a number per step, or a quantity such as 0.1*ms**-0.5")
     return float(value)
 
 

@@ -78,7 +78,7 @@ def schedule(parameters: Mapping[str, Mapping[str, float]], depth: Mapping[str, 
     parameters : mapping
         Values of `window` and `start` by population.
     depth : mapping of str to int
-        Number of layers in front of a population, the input having none.
+        Number of layers before a population; 0 for the input.
     """
     starts = {name: 1.0 + depth[name] * _start(parameters, name) for name in depth}
     return {"fire_start": starts}

@@ -1,6 +1,6 @@
 """Which neurons of two layers are joined, and with what weight: one file for each kind of connectivity.
 
-Each file holds the map in NumPy, what torch calls it, and how torch's module or function becomes it. A new kind is one
+Each file contains the map in NumPy, its names in torch, and its conversion from torch. A new kind is one
 file, and one line in `KINDS`.
 """
 

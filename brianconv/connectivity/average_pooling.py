@@ -1,6 +1,6 @@
 """Average pooling, as torch's AvgPool2d, AdaptiveAvgPool2d and means over rows and columns; nothing in it is learned.
 
-Windows of one place are zero padding and steps along rows and columns.
+Windows of one position amount to zero padding and strides along rows and columns.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def convert_mean(walk: Walk, x: TracedTensor, dim: Any = None, keepdim: bool = F
     n_axes = len(x.shape) + 1
     axes = {d % n_axes for d in ((dim,) if isinstance(dim, int) else tuple(dim or ()))}
     if not axes or 0 in axes:
-        raise UnsupportedLayerError(f"averages over dim={dim}, the axis of images among it; name other axes")
+        raise UnsupportedLayerError(f"averages over dim={dim}, which includes the axis of images; name other axes")
     if not axes <= {2, 3} or len(x.shape) > 3 or (len(x.shape) == 2 and axes != {2}):
         return walk.averaged(x, tuple(axes), keepdim, path)
     image = x.reshaped((*x.shape, 1)[:3], path)

@@ -1,4 +1,4 @@
-"""What every kind of connectivity answers for itself: shapes, weights, fan-out, scales, and its torch equivalent.
+"""What every kind of connectivity defines: shapes, weights, fan-out, scales, and its torch equivalent.
 
 A connectivity says which neuron of one layer reaches which of the next, and with what weight. Everything here is in
 torch's order of axes (channel, row, column); `channels_last` translates to the order in which populations are laid out.
@@ -137,7 +137,7 @@ class Weighted(Connectivity):
         return None
 
     def from_channels(self, channels: np.ndarray, input_shape: Shape) -> Connectivity | None:
-        """Return the map of an input of which its own are chosen channels (-1: zero); None if there is none."""
+        """Return the map for a larger input from which it takes chosen channels (-1: zero); None if there is none."""
         return None
 
     def to_channels(self, channels: np.ndarray) -> Connectivity | None:
@@ -146,7 +146,7 @@ class Weighted(Connectivity):
 
 
 def gathered(weight: np.ndarray, axis: int, channels: np.ndarray, n_channels: int) -> np.ndarray:
-    """Return weights for `n_channels` channels along an axis, of which each goes where `channels` name it."""
+    """Return weights for `n_channels` channels along an axis, each placed where `channels` says."""
     moved = np.moveaxis(weight, axis, 0)
     found = np.zeros((n_channels, *moved.shape[1:]), dtype=weight.dtype)
     np.add.at(found, channels[channels >= 0], moved[channels >= 0])
@@ -188,7 +188,7 @@ class Walk(Protocol):
     def averaged(self, x: Any, axes: tuple[int, ...], keepdim: bool, path: str) -> Any: ...
 
 
-# takes the walk, the tensor, and the module or the arguments of the call; it says what is wrong, the walk adds where
+# takes the walk, the tensor, and the module or the arguments of the call; it reports what is wrong, the walk adds where
 Converter = Callable[..., Any]
 
 
@@ -215,7 +215,7 @@ def check_weight(weight: Any, axes: str) -> None:
         return
     found = f"of {weight.dtype} and shape {weight.shape}" if isinstance(weight, np.ndarray) else f"a {type(weight)}"
     raise ParameterError(
-        f"the weight is {found}; it is a NumPy array of real numbers of shape ({axes}), "
+        f"the weight is {found}; it must be a NumPy array of real numbers of shape ({axes}), "
         "such as module.weight.detach().numpy()"
     )
 

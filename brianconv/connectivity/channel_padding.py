@@ -76,7 +76,7 @@ class ChannelPadding(Connectivity):
         return scale if scale.size == 1 else scale[self.range]
 
     def fan_out(self) -> FanOut:
-        """Return that each neuron reaches the one at its place in the range."""
+        """Return a fan-out in which each neuron reaches the one at its place in the range."""
         return places_fan_out(self, self.first)
 
     def torch_function(self) -> Any:

@@ -113,7 +113,7 @@ class Connection:
             kinds = " and ".join(type(part).__name__ for part in self._mixing)
             raise MemoryLimitError(
                 f"the connection from {self.source!r}, {self.input_shape}, to a layer of shape {self.output_shape} "
-                f"consists of {kinds}, and to list its synapses takes {count:,} products; at most {MOST_PRODUCTS:,} "
+                f"consists of {kinds}, and listing its synapses takes {count:,} products; at most {MOST_PRODUCTS:,} "
                 "are computed: put a ReLU between them, which makes each a layer of its own, or take a smaller network"
             )
 
@@ -178,7 +178,7 @@ def _matrix(connectivity: Connectivity) -> sparse.csr_matrix:
 
 
 def _joined_fan_out(chain: Sequence[Connectivity]) -> list[FanOut]:
-    """Return the fan-out of a chain, in as few parts as possible, one behind the other.
+    """Return the fan-out of a chain, in as few parts as possible, one after the other.
 
     There is one part, unless rows, columns and channels are mixed by a reshape between parts that are not dense.
     """

@@ -150,7 +150,7 @@ class Convolution(Weighted):
         return replace(self, weight=self.weight[:, channels], input_shape=input_shape)
 
     def from_channels(self, channels: np.ndarray, input_shape: Shape) -> Convolution | None:
-        """Return the map of an input of which its own are chosen channels (-1: zero); None if there are groups."""
+        """Return the map for a larger input of which it takes chosen channels (-1: zero); None if there are groups."""
         if self.groups != 1:
             return None
         weight = gathered(self.weight, 1, channels, input_shape[0])

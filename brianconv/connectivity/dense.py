@@ -86,7 +86,7 @@ class Dense(Weighted):
         return replace(self, weight=self.weight[:, channels])
 
     def from_channels(self, channels: np.ndarray, input_shape: Shape) -> Dense:
-        """Return the map of an input of which its own are chosen features (-1: zero)."""
+        """Return the map for a larger input from which it takes chosen features (-1: zero)."""
         weight = gathered(self.weight, 1, channels, input_shape[0])
         return replace(self, weight=weight)
 
@@ -95,7 +95,7 @@ class Dense(Weighted):
         return replace(self, weight=chosen(self.weight, 0, channels), bias=chosen(self.bias, 0, channels))
 
     def fan_out(self) -> FanOut:
-        """Return that every neuron reaches every neuron."""
+        """Return a fan-out in which every neuron reaches every neuron."""
         return FanOut.whole(self.input_shape, self.output_shape)
 
     def torch_function(self) -> Any:

@@ -25,7 +25,7 @@ class Axis:
     Attributes
     ----------
     pre, post : array of int, shape (n_pre,) and (n_post,)
-        Class of each position before and behind.
+        Class of each presynaptic and postsynaptic position.
     joined : sparse matrix, (n_post_classes, n_pre_classes)
         One where classes are joined.
     """
@@ -41,7 +41,7 @@ class Axis:
 
     @classmethod
     def blocks(cls, n_pre: int, n_post: int, n_blocks: int) -> Axis:
-        """Return an axis cut into as many blocks before and behind, each joined with its own."""
+        """Return an axis cut into the same number of blocks on both sides, each joined with its counterpart."""
         pre, post = (np.repeat(np.arange(n_blocks), n // n_blocks) for n in (n_pre, n_post))
         return cls(pre, post, sparse.identity(n_blocks, dtype=np.int64, format="csr"))
 
@@ -63,7 +63,7 @@ class Axis:
 
     @property
     def counts(self) -> np.ndarray:
-        """Number of positions behind that each position before is joined with."""
+        """Number of postsynaptic positions that each presynaptic position is joined with."""
         return np.asarray(self.joined.T @ np.bincount(self.post, minlength=self.joined.shape[0]))[self.pre]
 
     @property
@@ -112,7 +112,7 @@ class FanOut:
 
     @property
     def counts(self) -> np.ndarray:
-        """Number of neurons behind that each neuron before reaches, flat in torch's order."""
+        """Number of postsynaptic neurons that each presynaptic neuron reaches, flat in torch's order."""
         return reduce(np.multiply.outer, (axis.counts for axis in self.axes)).ravel()
 
     @property

@@ -1,4 +1,4 @@
-"""Make neighbours in a chain of connectivities one, where that is the same map.
+"""Merge neighbours in a chain of connectivities, where that leaves the map unchanged.
 
 Gains and shifts, such as those of batch normalisation, become part of weights and biases; a range of channels becomes a
 range of the next weights. What remains is a chain in which as few connectivities as possible carry weights.
@@ -23,7 +23,7 @@ Chain = tuple[Connectivity, ...]
 
 
 def fused(connectivities: Iterable[Connectivity]) -> Chain:
-    """Return a chain that is the same map, with neighbours made one."""
+    """Return a chain that is the same map, with neighbours merged."""
     chain: Chain = ()
     for connectivity in connectivities:
         chain = appended(chain, connectivity)
@@ -31,7 +31,7 @@ def fused(connectivities: Iterable[Connectivity]) -> Chain:
 
 
 def appended(chain: Chain, following: Connectivity) -> Chain:
-    """Return a chain followed by a connectivity, which is made one with its last member if it can be."""
+    """Return a chain followed by a connectivity, which is merged with its last member if possible."""
     if not chain:
         return (following,)
     joined = _joined(chain[:-1], chain[-1], following)
@@ -67,7 +67,7 @@ def _joined(head: Chain, last: Connectivity, following: Connectivity) -> Chain |
 
 
 def _with_gain(head: Chain, last: Connectivity, gain: OneToOne) -> Chain | None:
-    """Join a connectivity with the gain and shift behind it."""
+    """Merge a connectivity with the gain and shift that follow it."""
     if isinstance(last, OneToOne):
         bias = None if last.bias is None else np.asarray(last.bias * gain.weight)
         if gain.bias is not None:
@@ -91,7 +91,7 @@ def _with_gain(head: Chain, last: Connectivity, gain: OneToOne) -> Chain | None:
 
 
 def _behind_gain(head: Chain, gain: OneToOne, following: Connectivity) -> Chain | None:
-    """Join a gain and shift with the connectivity behind it."""
+    """Merge a gain and shift with the connectivity that follows them."""
     if isinstance(following, Reshape):
         return (*appended(head, following), _reshaped(gain, following.output_shape))
     if isinstance(following, Dense):
@@ -109,7 +109,7 @@ def _behind_gain(head: Chain, gain: OneToOne, following: Connectivity) -> Chain 
 
 
 def _with_selection(head: Chain, last: Connectivity, selection: Selection) -> Chain | None:
-    """Join a connectivity with the selection behind it."""
+    """Merge a connectivity with the selection that follows it."""
     if isinstance(last, (Selection, Reshape, ChannelPadding)):
         whole = as_selection(last).then(selection)
         return head if whole.is_identity else appended(head, whole)
@@ -128,7 +128,7 @@ def _with_selection(head: Chain, last: Connectivity, selection: Selection) -> Ch
 
 
 def _behind_selection(head: Chain, selection: Selection, following: Connectivity) -> Chain | None:
-    """Join a selection with the connectivity behind it."""
+    """Merge a selection with the connectivity that follows it."""
     if isinstance(following, Reshape):
         return _with_selection(head, selection, as_selection(following))
     if isinstance(following, OneToOne):
@@ -167,7 +167,7 @@ def as_selection(part: Selection | Reshape | ChannelPadding) -> Selection:
 
 
 def _behind_padding(head: Chain, padding: ChannelPadding, following: Connectivity) -> Chain | None:
-    """Narrow the connectivity behind a range of channels to that range."""
+    """Narrow the connectivity that follows a range of channels to that range."""
     channels = padding.range
     if isinstance(following, ChannelPadding):
         return (*head, ChannelPadding(padding.input_shape, following.n_channels, following.first + padding.first))
@@ -207,7 +207,7 @@ def _reshaped(gain: OneToOne, shape: Shape) -> OneToOne:
 
 
 def _keeps(pooling: AveragePooling, gain: OneToOne) -> bool:
-    """Whether a shift may stand before or behind a pooling: not if padded zeros count in the average."""
+    """Whether a shift may be moved across a pooling: not if padded zeros count in the average."""
     return gain.bias is None or (channelwise(gain.bias, gain.shape) and not np.any(pooling.padding))
 
 

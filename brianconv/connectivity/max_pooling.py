@@ -36,7 +36,7 @@ class MaxPooling(Connectivity):
     input_shape : (channels, rows, columns), or (channels, length) of a signal, which is pooled as an image of one row
     kernel_size, stride, padding : (rows, columns)
     ceil_mode : bool
-        Whether windows at the lower and right edge that are not full count.
+        Whether incomplete windows at the lower and right edges count.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class MaxPooling(Connectivity):
 
     @property
     def rim(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Padding ((top, bottom), (left, right)), with what windows that are not full lack."""
+        """Padding ((top, bottom), (left, right)), including what incomplete windows lack."""
         rows, columns = (self._rim(axis) for axis in (0, 1))
         return rows, columns
 
@@ -148,7 +148,7 @@ def convert_max_pool2d(
 def convert_adaptive_max_pool2d(
     walk: Walk, x: TracedTensor, output_size: Any, return_indices: bool = False, *, path: str = ""
 ) -> Any:
-    """Convert ``functional.adaptive_max_pool2d``, if its windows are alike."""
+    """Convert ``functional.adaptive_max_pool2d``, if its windows are all the same size."""
     if return_indices:
         raise UnsupportedLayerError("with return_indices has no spiking equivalent here; use the default")
     sizes = adaptive_sizes(x.shape, output_size)

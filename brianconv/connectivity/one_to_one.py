@@ -76,7 +76,7 @@ class OneToOne(Connectivity):
         return replace(self, bias=None)
 
     def fan_out(self) -> FanOut:
-        """Return that each neuron reaches the one at its place."""
+        """Return a fan-out in which each neuron reaches the one at its place."""
         return places_fan_out(self, 0)
 
     def torch_function(self) -> Any:

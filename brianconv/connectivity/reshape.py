@@ -49,7 +49,7 @@ class Reshape(Connectivity):
         return Reshape(self.output_shape, self.input_shape).scale_through(scale)
 
     def fan_out(self) -> FanOut:
-        """Return that each neuron reaches the one of the same flat index."""
+        """Return a fan-out in which each neuron reaches the one with the same flat index."""
         size = (self.n_edges,)
         return places_fan_out(Reshape(size, size), 0)
 

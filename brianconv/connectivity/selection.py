@@ -59,7 +59,7 @@ class Selection(Connectivity):
 
     @cached_property
     def channels(self) -> np.ndarray | None:
-        """The channel of the input that each channel of the output is; None if it takes less or more than that."""
+        """The input channel that each output channel copies; None if one takes less or more than that."""
         if self.input_shape[1:] != self.output_shape[1:]:
             return None
         size = math.prod(self.input_shape[1:])
@@ -87,7 +87,7 @@ class Selection(Connectivity):
         return self.index[post], post.astype(np.int32), np.ones(len(post))
 
     def then(self, following: Selection) -> Selection:
-        """Return this map and one that follows it as one."""
+        """Return this map combined with one that follows it."""
         index = np.where(following.index < 0, -1, self.index[following.index])
         return Selection(self.input_shape, following.output_shape, index)
 

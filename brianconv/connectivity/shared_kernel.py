@@ -2,7 +2,7 @@
 
 Along rows and columns alike, a table says which outputs an input reaches and with which part of the kernel. Pooling and
 flattening before or after the weights only change the tables, so that one form covers convolutions with any stride,
-padding, dilation and groups, transposed convolutions, average pooling and dense layers behind them.
+padding, dilation and groups, transposed convolutions, average pooling and dense layers after them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Runs:
 
 @dataclass(frozen=True, eq=False)
 class SharedKernel:
-    """Weights shared by place: ``w[row, c, column, k]`` joins input channel c with channel k of its group.
+    """Weights shared across positions: ``w[row, c, column, k]`` joins input channel c with channel k of its group.
 
     Attributes
     ----------
@@ -157,13 +157,13 @@ def _as_convolution(part: Connectivity) -> Connectivity:
 
 
 def _poolings(chain: Sequence[Connectivity]) -> list[AveragePooling] | None:
-    """Return a chain of average pooling with one weight each, or None if it is no such chain."""
+    """Return a chain of average pooling with one weight each, or None if it is not such a chain."""
     poolings = [part for part in chain if isinstance(part, AveragePooling) and part.is_uniform]
     return poolings if len(poolings) == len(chain) else None
 
 
 def _dense(chain: Sequence[Connectivity], poolings: Sequence[AveragePooling]) -> SharedKernel | None:
-    """Dense weights behind an image: a kernel as large as the image, of which every input meets one place."""
+    """Dense weights behind an image: a kernel as large as the image, in which every input meets one position."""
     index = next(k for k, part in enumerate(chain) if isinstance(part, Dense))
     flattening = chain[len(poolings) : index]
     if not all(isinstance(part, Reshape) for part in flattening):

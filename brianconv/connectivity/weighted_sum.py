@@ -1,4 +1,4 @@
-"""A fixed weighted sum that is no convolution: bilinear upsampling, and averages over windows that differ in size."""
+"""A fixed weighted sum other than a convolution: bilinear upsampling, and averages over windows that differ in size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import sparse
 from brianconv.connectivity.base import Connectivity, Converter, Edges, Shape, check_image
 from brianconv.errors import ParameterError, ShapeError
 
-MOST_PLACES = 4096  # of an image: the matrix is made of as many unit vectors
+MOST_PLACES = 4096  # of an image: the matrix is built from that many unit vectors
 ROUNDING = 1e-12
 
 
@@ -25,7 +25,7 @@ class WeightedSum(Connectivity):
     ----------
     input_shape, output_shape : tuple of int
     matrix : sparse array, shape (n_outputs, n_inputs)
-        In torch's order. Weights are not negative, so that what comes out of activations is none either.
+        In torch's order. Weights are not negative, so that activations give outputs that are not negative.
 
     Examples
     --------
@@ -45,12 +45,12 @@ class WeightedSum(Connectivity):
         matrix = sparse.csr_array(self.matrix)
         matrix.sum_duplicates()
         if matrix.nnz and matrix.data.min() < 0:
-            raise ParameterError(f"the lowest weight is {matrix.data.min()}; none is negative")
+            raise ParameterError(f"the lowest weight is {matrix.data.min()}; weights must not be negative")
         object.__setattr__(self, "matrix", matrix)
 
     @classmethod
     def of_each_channel(cls, shape: Shape, operation: Callable[[Any], Any]) -> WeightedSum:
-        """Return what a torch operation does that treats each channel of an image by itself and alike.
+        """Return the map of a torch operation that treats each channel of an image separately and alike.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class WeightedSum(Connectivity):
         return entries.coords[1].astype(np.int32), entries.coords[0].astype(np.int32), entries.data
 
     def accepts_scale(self, scale: np.ndarray) -> bool:
-        """Return that any scale can be taken: the weights are single numbers."""
+        """Return True, as the weights are single numbers: any scale can be taken."""
         return True
 
     def scaled(self, input_scale: np.ndarray, output_scale: np.ndarray) -> WeightedSum:

@@ -26,7 +26,7 @@ from brianconv.spiking import SpikingNetwork
 if TYPE_CHECKING:
     from torch import nn
 
-LONGEST_DELAY = 1000  # steps: what is under way is kept for every neuron and step
+LONGEST_DELAY = 1000  # steps: spikes in transit are stored for every neuron and step
 
 
 def convert(
@@ -63,7 +63,7 @@ def convert(
         Delay of the synapses that end at a layer, as a time such as ``2*ms`` or in steps; 0 means that a spike crosses
         all layers within a step.
     weight_bits : int, optional
-        Round the weights of each connection to so many bits, sign included.
+        Round the weights of each connection to this many bits, sign included.
     input_shape : tuple of int, optional
         Shape of one image; taken from the calibration images otherwise.
     output : str or int, optional
@@ -146,7 +146,7 @@ def _with_measured_thresholds(
     if factor is not None and scheme.measured_threshold is None:
         raise ParameterError(f"coding {scheme.name!r} measures no thresholds: set v_threshold instead of a factor")
     if factor is not None and (not isinstance(factor, (int, float)) or not factor > 0):
-        raise ParameterError(f"threshold_factor is {factor!r}; it is above 0")
+        raise ParameterError(f"threshold_factor is {factor!r}; it must be above 0")
     partly = isinstance(given, Mapping) and not set(_with_thresholds(normalized.graph, scheme)) <= set(given)
     if scheme.measured_threshold is None or (given is not None and not partly):
         return normalized, options
@@ -178,7 +178,7 @@ def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _check_contrast(images: np.ndarray) -> None:
-    """Refuse calibration images whose pixels are all alike, such as 8-bit images after an integer division."""
+    """Refuse calibration images whose pixels are all equal, such as 8-bit images after an integer division."""
     if images[0].size > 1 and images.min() == images.max():
         raise DataError(
             f"every pixel of the {len(images)} calibration images is {images.flat[0]:g}, so that no activation can be "

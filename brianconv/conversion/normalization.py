@@ -1,4 +1,4 @@
-"""Data-based normalisation: scale weights so that every activation lies in the range that a neuron can fire.
+"""Data-based normalisation: scale weights so that every activation lies in the range that a neuron can represent.
 
 Source: Diehl et al. (2015), IJCNN; Rueckauer et al. (2017), Front. Neurosci. 11:682 (percentile instead of maximum);
 used by Hwang et al. (2021), Front. Neurosci. 15:629000, section "Network Architecture".
@@ -115,11 +115,11 @@ NORMALIZATIONS: dict[str, type[Normalization]] = {kind.name: kind for kind in (P
 
 def _check_flag(per_channel: object) -> None:
     if not isinstance(per_channel, bool):
-        raise ParameterError(f"per_channel is {per_channel!r}; it is True or False")
+        raise ParameterError(f"per_channel is {per_channel!r}; it must be True or False")
 
 
 def as_normalization(given: str | Normalization) -> Normalization:
-    """Return a normalisation that is named; raise ParameterError if the name is unknown."""
+    """Return a normalisation by its name; raise ParameterError if the name is unknown."""
     if isinstance(given, Normalization):
         return given
     if not isinstance(given, str) or given not in NORMALIZATIONS:
@@ -138,7 +138,7 @@ def normalize(
 
     A layer's scale is the maximum, or a percentile, of its rectified activation over all images; then
     ``w <- w scale[l-1] / scale[l]`` and ``b <- b / scale[l]``. The output always has one scale, so that the
-    order of its scores stays.
+    order of its scores is preserved.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def normalize(
 
 
 def output_shift(scores: np.ndarray) -> float:
-    """Return the constant that all scores need so that the winner of every image is well above 0; 0 if all are.
+    """Return what to add to all scores so that the winner of every image is well above 0; 0 if all are already.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def output_shift(scores: np.ndarray) -> float:
     Returns
     -------
     float
-        The lowest winner then has LOWEST_WINNER of the highest one. Decisions and softmax stay the same.
+        The lowest winner is then LOWEST_WINNER times the highest one. Decisions and softmax stay the same.
     """
     winners = scores.max(axis=1)
     lowest, highest = float(winners.min()), float(winners.max())
@@ -231,7 +231,7 @@ def _raised(graph: LayerGraph, scores: np.ndarray, shift: float) -> LayerGraph:
     count = int((scores.max(axis=1) <= 0).sum())
     note = (
         f"{shift:.4g} is added to all outputs: the highest score of {count} of {len(scores)} calibration images is not "
-        "above 0, and no spike would tell it from the others; decisions and softmax stay the same"
+        "above 0, and no spike would set it apart from the others; decisions and softmax stay the same"
     )
     warnings.warn(note, ConversionNote, stacklevel=4)
     first, *others = graph.output.connections
@@ -262,7 +262,7 @@ def _scales(
         signed = collected.pop(layer.name)
         activation = np.maximum(signed, 0.0)
         if layer is graph.output and not activation.any():
-            activation = np.abs(signed)  # of an output that accumulates, negative scores too are on a scale
+            activation = np.abs(signed)  # an output that accumulates has negative scores too
         by_channel = per_channel and layer is not graph.output
         scales[layer.name] = _scale(layer.name, activation, quantile, by_channel)
     return scales

@@ -1,7 +1,7 @@
 """What each torch module, function and method does to a traced tensor.
 
-Every converter takes the walk through the network, the tensor, and the module or the arguments of the call. It says
-what is wrong; the walk adds where.
+Every converter takes the walk through the network, the tensor, and the module or call arguments. It reports
+what is wrong; the walk adds the location.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _dropout(
 
 def _softmax(walk: Walk, x: Traced, dim: int | None = None, *rest: Any, path: str = "", **keywords: Any) -> Traced:
     if (1 if dim is None else dim % (len(x.shape) + 1)) != 1:
-        raise UnsupportedLayerError(f"is taken over dim={dim}; over the classes it would be dim=1")
+        raise UnsupportedLayerError(f"is taken over dim={dim}; the classes are dim=1")
     return walk.dropped(x, "softmax")
 
 
@@ -130,7 +130,7 @@ def _getattr(walk: Walk, x: Traced, name: str, *, path: str = "") -> Any:
 
 
 def _getitem(walk: Walk, x: Traced, index: Any, *, path: str = "") -> Traced:
-    """A part of a tensor; every k-th row and column, as shortcuts without weights take them, is a kind of pooling."""
+    """A part of a tensor; taking every k-th row and column, as shortcuts without weights do, is a kind of pooling."""
     items = [*index, *[slice(None)] * (len(x.shape) + 1 - len(index))] if isinstance(index, tuple) else []
     whole = [isinstance(i, slice) and i.start in (None, 0) and i.stop is None for i in items]
     only = [isinstance(i, int) and n == 1 for i, n in zip(items[1:], x.shape, strict=False)]
@@ -168,7 +168,7 @@ def _pad(
 
 def _cat(walk: Walk, tensors: Any, dim: int = 0, *, path: str = "") -> Traced:
     if not isinstance(tensors, list | tuple) or not all(isinstance(t, Traced) for t in tensors) or not tensors:
-        raise UnsupportedLayerError("concatenates something else than activations")
+        raise UnsupportedLayerError("concatenates something other than activations")
     axis = dim % (len(tensors[0].shape) + 1)
     return concatenated(tensors) if axis == 1 else rearrangements.joined(list(tensors), axis, path)
 
@@ -190,7 +190,7 @@ def _mul(walk: Walk, a: Any, other: Any, *, path: str = "") -> Traced:
         return rectified
     if isinstance(a, Traced) and isinstance(other, Traced):
         raise UnsupportedLayerError(
-            "multiplies two activations, which has no spiking equivalent here; only products with constants have"
+            "multiplies two activations, which has no spiking equivalent here; only products with constants do"
         )
     return _times(a, other, path) if isinstance(a, Traced) else _times(other, a, path)
 
@@ -213,7 +213,7 @@ def _times(x: Traced, factor: Any, path: str) -> Traced:
 
 
 def _operand(x: Traced, constant: Any, path: str) -> np.ndarray:
-    """Return a constant as an array with as many axes as the tensor has without images, or none."""
+    """Return a constant as an array with the axes of the tensor except that of images, or with no axes."""
     if not isinstance(constant, int | float | np.ndarray | torch.Tensor):
         raise UnsupportedLayerError(f"combines an activation with a {type(constant).__name__}")
     values = weight_array(torch.as_tensor(constant), path)

@@ -13,7 +13,7 @@ from brianconv.graph import LayerGraph
 
 
 def quantize_weights(graph: LayerGraph, bits: int) -> LayerGraph:
-    """Return a graph whose weights are whole multiples of a step, one step a weight matrix; biases stay.
+    """Return a graph whose weights are whole multiples of a step, one step per weight matrix; biases are unchanged.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def quantize_weights(graph: LayerGraph, bits: int) -> LayerGraph:
         If `bits` is out of range.
     """
     if not isinstance(bits, int) or not 2 <= bits <= 32:
-        raise ParameterError(f"weight_bits is {bits!r}; it is a whole number from 2 to 32, sign included")
+        raise ParameterError(f"weight_bits is {bits!r}; it must be a whole number from 2 to 32, sign included")
     return graph.map_connections(lambda _, connection: _quantized(connection, 2 ** (bits - 1) - 1))
 
 

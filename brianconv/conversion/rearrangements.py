@@ -1,4 +1,4 @@
-"""Fixed linear operations that are no convolution: torch itself says what they do, on numbers that tell the place.
+"""Fixed linear operations other than convolutions: torch itself is applied to numbers that encode positions.
 
 What only moves values is applied to the index of every value, which gives a `Selection`. What adds values up is applied
 to every unit vector, which gives a `WeightedSum`; where channels do not mix, to those of one channel.
@@ -49,7 +49,7 @@ def divided(x: Traced, operation: Operation, path: str) -> tuple[Traced, ...]:
 
 def _moved(shape: Shape, operation: Operation) -> Any:
     size = math.prod(shape)
-    numbers = torch.arange(1, 2 * size + 1, dtype=torch.float64).reshape(2, *shape)  # of two images; 0 is no value
+    numbers = torch.arange(1, 2 * size + 1, dtype=torch.float64).reshape(2, *shape)  # for two images; 0 means no value
     return _applied(operation, numbers)
 
 
@@ -87,7 +87,7 @@ def _of(name: str, *, method: bool = False) -> Converter:
 
 
 def _two_images(value: Any) -> Any:
-    """Return the number of images on which operations are tried where that of a batch stands."""
+    """Replace the traced batch size by the number of images on which operations are tried."""
     return 2 if isinstance(value, int) and value == BATCH_SIZE else value
 
 
@@ -99,7 +99,7 @@ def _into_parts(name: str) -> Converter:
 
 
 def _transpose_all(walk: Walk, x: Traced, *, path: str = "") -> Traced:
-    raise UnsupportedLayerError("turns the axis of images too; use transpose(1, 2) or permute(0, ...)")
+    raise UnsupportedLayerError("moves the axis of images too; use transpose(1, 2) or permute(0, ...)")
 
 
 def stack(walk: Walk, tensors: Any, dim: int = 0, *, path: str = "") -> Traced:
@@ -111,9 +111,9 @@ def stack(walk: Walk, tensors: Any, dim: int = 0, *, path: str = "") -> Traced:
 
 
 def joined(tensors: list[Traced], axis: int, path: str) -> Traced:
-    """Return tensors one behind the other along an axis that is not that of images."""
+    """Concatenate tensors along an axis other than that of images."""
     if axis < 1:
-        raise UnsupportedLayerError("puts tensors behind one another along the axis of images")
+        raise UnsupportedLayerError("concatenates tensors along the axis of images")
     if len({(*t.shape[: axis - 1], *t.shape[axis:]) for t in tensors}) > 1:
         raise ShapeError(
             f"joins tensors of shapes {', '.join(str(t.shape) for t in tensors)} along dim={axis}; they may differ "
@@ -132,7 +132,7 @@ def joined(tensors: list[Traced], axis: int, path: str) -> Traced:
 
 def _activations(tensors: Any, what: str) -> list[Traced]:
     if not isinstance(tensors, list | tuple) or not tensors or not all(isinstance(t, Traced) for t in tensors):
-        raise UnsupportedLayerError(f"{what} something else than activations")
+        raise UnsupportedLayerError(f"{what} something other than activations")
     return list(tensors)
 
 
@@ -220,7 +220,7 @@ def interpolate(
         result = weighed(image, lambda v: operation(v[:, :, 0])[:, :, None], path)
         return result.reshaped((result.shape[0], result.shape[2]), path)
     raise UnsupportedLayerError(
-        f"interpolates with mode={mode!r}, whose weights are negative in part; use 'nearest' or 'bilinear'"
+        f"interpolates with mode={mode!r}, some of whose weights are negative; use 'nearest' or 'bilinear'"
     )
 
 
@@ -231,7 +231,7 @@ def summed(
     n_axes = len(x.shape) + 1
     axes = sorted({int(d) % n_axes for d in ((dim,) if isinstance(dim, int) else tuple(dim or ()))})
     if not axes or axes[0] < 1:
-        raise UnsupportedLayerError(f"adds up over dim={dim}, the axis of images among it; name other axes")
+        raise UnsupportedLayerError(f"adds up over dim={dim}, which includes the axis of images; name other axes")
     kept = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape, start=1))
     target = np.broadcast_to(np.arange(math.prod(kept)).reshape(kept), x.shape).ravel()
     weight = math.prod(kept) / target.size if average else 1.0

@@ -1,4 +1,4 @@
-"""What a spiking neuron can do to its input: rectify it, and by several populations any piecewise linear function.
+"""What a spiking neuron can do to its input: rectify it or, with several populations, apply any piecewise linear map.
 
 A clipped ReLU is one population where spikes saturate at the scale of a layer, and the difference of two elsewhere. A
 leaky ReLU is the difference of a population for what is above 0 and one for what is below.
@@ -65,7 +65,7 @@ def _number(value: Any, what: str) -> float | None:
         return None
     if isinstance(value, (int, float)) or (isinstance(value, torch.Tensor) and value.numel() == 1):
         return float(value)
-    raise UnsupportedLayerError(f"clips to a {what} of {type(value).__name__}; it is one number")
+    raise UnsupportedLayerError(f"clips to a {what} of {type(value).__name__}; it must be one number")
 
 
 def _clamp(walk: Walk, x: Traced, min: Any = None, max: Any = None, *, path: str = "") -> Traced:
@@ -91,7 +91,7 @@ def _threshold(
 ) -> Traced:
     if threshold != value:
         raise UnsupportedLayerError(
-            f"jumps from {value} to {threshold}, which no sum of rectified inputs does; supported is Threshold(t, t)"
+            f"jumps from {value} to {threshold}, which no sum of rectified inputs can do; supported: Threshold(t, t)"
         )
     return clipped(walk, x, float(threshold), None, path)
 
@@ -137,14 +137,14 @@ def _with_constant(walk: Walk, a: Any, b: Any, more: Any, path: str, largest: bo
 
 def _above(walk: Walk, x: Any, other: Any, *, path: str = "") -> Positive:
     if not isinstance(x, Traced) or isinstance(other, Traced) or np.any(np.asarray(torch.as_tensor(other)) != 0):
-        raise UnsupportedLayerError("compares with something else than 0; supported are x > 0 and x >= 0")
+        raise UnsupportedLayerError("compares with something other than 0; only x > 0 and x >= 0 are supported")
     return Positive(x)
 
 
 def _where(walk: Walk, condition: Any, x: Any, other: Any, *, path: str = "") -> Traced:
     zero = not isinstance(other, Traced) and not np.any(np.asarray(torch.as_tensor(other)))
     if not isinstance(condition, Positive) or condition.x is not x or not zero:
-        raise UnsupportedLayerError("chooses by a condition; supported is where(x > 0, x, 0)")
+        raise UnsupportedLayerError("chooses by a condition; only where(x > 0, x, 0) is supported")
     return walk.rectified(x, path)
 
 
@@ -159,7 +159,7 @@ def masked(walk: Walk, a: Any, b: Any, path: str) -> Traced | None:
             if mask.x is x:
                 return walk.rectified(x, path)
             raise UnsupportedLayerError(
-                "multiplies with a mask of other activations, which has no spiking equivalent; only x * (x > 0) has"
+                "multiplies with a mask of other activations, which has no spiking equivalent; only x * (x > 0) does"
             )
     return None
 

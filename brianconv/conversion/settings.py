@@ -43,7 +43,7 @@ def convert_with_settings(
     Raises
     ------
     ParameterError
-        If settings exclude each other, and as `convert` does.
+        If settings contradict each other, and as `convert` does.
     """
     options = dict(settings)
     normalization = _taken_normalization(options, coding)
@@ -75,10 +75,10 @@ def _taken_normalization(options: dict[str, Any], coding: str | CodingScheme | C
     from brianconv.coding import coding_and_options
 
     if percentile is not None:
-        Percentile(percentile)  # refuses what is no percentile, whatever is normalised
+        Percentile(percentile)  # refuses an invalid percentile, whatever the normalisation
     kind = as_normalization(given or coding_and_options(coding, {})[0].normalization)
     if isinstance(kind, Unscaled):
-        return kind  # nothing is scaled, by whatever measure
+        return kind  # nothing is scaled, so the other settings have no effect
     chosen = {} if per_channel is None else {"per_channel": per_channel}
     if isinstance(kind, Maximum):
         return Maximum(**chosen)

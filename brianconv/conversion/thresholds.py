@@ -17,7 +17,7 @@ def with_measured_thresholds(
 ) -> tuple[LayerGraph, dict[str, float], float]:
     """Return a graph for spikes of height 1, the threshold of each population, and the unit of the output's potential.
 
-    Weights stay as they are. Biases are brought to the scale of the spikes that arrive beside them, and so are weights
+    Weights stay as they are. Biases are scaled like the spikes that arrive with them, and so are weights
     where spikes of several scales meet.
 
     Parameters
@@ -53,8 +53,8 @@ def measured_drives(
 ) -> dict[str, float]:
     """Return a percentile of what reaches the neurons of each layer in a step, in units of the activations.
 
-    Analog pixels enter in every step, and the neurons of the layers before, without leak, have the values measured so
-    far as thresholds and as the worth of their spikes. Divided by the value of the layer before it, each is the
+    Analog pixels enter in every step, and the neurons of earlier layers have no leak; the values measured so
+    far are their thresholds and the worth of their spikes. Divided by the value of the layer before it, each is the
     threshold for spikes of height 1.
 
     Parameters
@@ -64,7 +64,7 @@ def measured_drives(
     percentile : float
         Over images, steps and neurons; Datta et al. (2021): 99.7.
     n_images : int
-        Images that are used at most; the paper takes 512.
+        Maximum number of images used; the paper takes 512.
     n_steps : int
         Steps that are simulated; the paper does not say how many.
     """

@@ -107,7 +107,7 @@ class Traced:
         return _sum((first.then(connectivity, module), *(branch.then(linear, module) for branch in others)))
 
     def _reaching(self, connectivity: Connectivity) -> tuple[Branch, ...]:
-        """Return the paths of which a selection takes anything; the first one if it takes nothing of any."""
+        """Return the paths from which a selection takes values; the first one if it takes values from none."""
         if not isinstance(connectivity, Selection):
             return self.branches
         reaching = tuple(
@@ -145,7 +145,7 @@ class Traced:
         return _sum((*self.branches, *other.branches))
 
     def parts(self) -> list[tuple[Traced, ChannelPadding | None]]:
-        """Return the tensors of which this one is a concatenation, with their places; only itself if it is none."""
+        """Return the tensors of which this one is a concatenation, with their places; only itself if it is not one."""
         by_range: dict[tuple[int, int], list[Branch]] = {}
         for branch in self.branches:
             place = branch.padding
@@ -160,7 +160,7 @@ class Traced:
 
 
 def concatenated(tensors: Iterable[Traced]) -> Traced:
-    """Return tensors one behind the other along their channels."""
+    """Concatenate tensors along their channels."""
     tensors = list(tensors)
     tensors = [tensor for tensor in tensors if tensor.shape[0]] or tensors
     rest = {tensor.shape[1:] for tensor in tensors}
@@ -192,7 +192,7 @@ def _part(branches: list[Branch]) -> tuple[Traced, ChannelPadding]:
 
 
 def _sum(branches: Iterable[Branch]) -> Traced:
-    """Add paths up; paths that are one and the same but for a gain become one."""
+    """Add paths up; paths that differ only in a gain become one."""
     kept: list[Branch] = []
     for branch in branches:
         for k, other in enumerate(kept):
@@ -204,8 +204,8 @@ def _sum(branches: Iterable[Branch]) -> Traced:
             kept.append(branch)
     if len(kept) > MOST_BRANCHES:
         raise UnsupportedLayerError(
-            f"adds up {len(kept)} paths from earlier layers without a ReLU behind an addition (at most "
-            f"{MOST_BRANCHES}), each of which would need synapses of its own; put a ReLU behind the additions"
+            f"adds up {len(kept)} paths from earlier layers without a ReLU after an addition (at most "
+            f"{MOST_BRANCHES}), each of which would need synapses of its own; put a ReLU after the additions"
         )
     return Traced(tuple(kept))
 

@@ -53,8 +53,8 @@ REMEDIES = {
     **dict.fromkeys(("GRU", "LSTM", "RNN", "MultiheadAttention", "scaled_dot_product_attention"), RECURRENT),
 }  # fmt: skip
 RESERVED = {INPUT, "schedule"}
-# Own Brian2 objects have names with a double underscore, connections "_to_", and parts of groups these endings: a layer
-# has none of them, whatever its module is called.
+# Names of our own Brian2 objects have a double underscore, connections "_to_", parts of groups these endings: a layer
+# name contains none of them, whatever its module is called.
 ENDINGS = re.compile(r"_(stateupdater|subexpression_update|thresholder|resetter)(_codeobject)?(_\d+)?$")
 LONGEST_NAME = 60
 NOTHING_TO_CONVERT = "the network has no layer with weights: there is nothing to convert"
@@ -66,7 +66,7 @@ def extract_graph(
     """Return the layers of a trained network.
 
     A softmax at the output is left out, with a `ConversionNote` in the graph's notes and as a warning: the scores are
-    then what enters it.
+    then its inputs.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _defaults(model: nn.Module) -> dict[str, Any] | None:
 
 
 def _must_stay(node: fx.Node, traced: fx.GraphModule) -> bool:
-    """Whether an operation counts though nothing takes its result."""
+    """Whether an operation matters although nothing uses its result."""
     return node.op in ("placeholder", "output") or _in_place(node, dict(traced.named_modules()))
 
 
@@ -292,7 +292,7 @@ class _Walk:
         return UnsupportedLayerError(f"has no spiking equivalent here{advice}; supported: {SUPPORTED}")
 
     def rectified(self, x: Traced, path: str, ceiling: float | None = None) -> Traced:
-        """Return a tensor behind a ReLU, clipped if there is a ceiling; each part of a concatenation is a layer."""
+        """Return a tensor after a ReLU, clipped if there is a ceiling; each part of a concatenation is a layer."""
         if (x, ceiling) not in self.rectified_values:
             parts = [self._rectified_part(part, path, ceiling) for part, _ in x.parts()]
             self.rectified_values[x, ceiling] = concatenated(parts)
@@ -305,7 +305,7 @@ class _Walk:
         return self.close(x, path, rectified=True, ceiling=ceiling)
 
     def pooled(self, x: Traced, pooling: Callable[[Shape], MaxPooling], path: str) -> Traced:
-        """Return a tensor behind maximum pooling, which is a layer of its own."""
+        """Return a tensor after maximum pooling, which is a layer of its own."""
         pooled = []
         for part, _ in x.parts():
             weighted = any(c.weighted for branch in part.branches for c in branch.chain)
@@ -339,7 +339,7 @@ class _Walk:
                 f"takes a {what} in the middle of the network, which has no spiking equivalent here; only at the "
                 "output can it be left out"
             )
-        self.notes.append(f"{_describe(self.node, self.modules)} is left out: the scores are what enters the {what}")
+        self.notes.append(f"{_describe(self.node, self.modules)} is left out: the scores are the inputs of the {what}")
         return x
 
     def close(self, x: Traced, path: str, rectified: bool, ceiling: float | None = None) -> Traced:
@@ -354,7 +354,7 @@ class _Walk:
 
 
 def _scalable(branch: Branch) -> Chain:
-    """The chain of a path, with one-to-one weights if nothing else in it can take the scales of activations."""
+    """The chain of a path, with one-to-one weights if nothing else in it can absorb the scales of activations."""
     if not any(part.takes_scales for part in branch.chain):
         shape = branch.chain[0].input_shape if branch.chain else branch.shape
         return (OneToOne(np.ones(()), shape), *branch.chain)

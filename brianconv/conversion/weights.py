@@ -61,7 +61,7 @@ def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> t
         inspect.signature(build).bind()
     except TypeError as error:
         raise ParameterError(f"model {name!r}: {factory}() cannot be called without arguments: {error}") from error
-    except ValueError:  # a function that does not tell its arguments
+    except ValueError:  # a function whose arguments cannot be inspected
         pass
     with _code_of_user(f"model {name!r}: {factory}() raised"):
         model = build()
@@ -76,7 +76,7 @@ def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> t
 
 @contextlib.contextmanager
 def _code_of_user(what: str) -> Iterator[None]:
-    """Report what a user's own code raises, an attempt to end the program among it; Ctrl+C stays what it is."""
+    """Report what a user's own code raises, including an attempt to end the program, but let Ctrl+C through."""
     try:
         yield
     except BaseException as error:
@@ -182,7 +182,7 @@ def _load(model: nn.Module, path: Path) -> None:
 
 
 def _as_float(key: str, value: Tensor, own: Tensor | None) -> Tensor:
-    """Return a tensor of the model as float32, unless its shape only claims to be large."""
+    """Return a tensor of the model as float32, unless its shape is not the model's own."""
     if not isinstance(value, Tensor):
         raise ValueError(f"{key!r} is a {type(value).__name__}, not a tensor")
     if own is None or value.shape != own.shape:

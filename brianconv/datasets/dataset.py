@@ -44,9 +44,9 @@ class Dataset:
         if len(mean) != n_channels or len(std) != n_channels:
             raise DataError(
                 f"data set {self.name!r} has {n_channels} channels, got {len(mean)} means and {len(std)} deviations; "
-                "give one of each a channel"
+                "give one of each per channel"
             )
         if not all(np.isfinite([*mean, *std])) or min(std) <= 0:
-            raise DataError(f"mean {mean} and std {std} by channel: they are finite, and deviations above 0")
+            raise DataError(f"mean {mean} and std {std} by channel: they must be finite, and deviations above 0")
         shift, scale = (np.array(values, dtype=np.float32)[:, None, None] for values in (mean, std))
         return replace(self, images=(self.images - shift) / scale)

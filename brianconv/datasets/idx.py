@@ -65,7 +65,7 @@ def _read(files: IdxFiles, folder: Path, file_name: str, magic: int) -> tuple[np
         if header[0] != magic:
             raise ValueError(f"it starts with {header[0]:#x}, not {magic:#x}")
         if 0 in header:
-            raise ValueError(f"its lengths are {header[1:].tolist()}, of which none is 0")
+            raise ValueError(f"its lengths are {header[1:].tolist()}, none of which may be 0")
         array = values.reshape(header[1:].astype(int))
     except ValueError as error:
         raise DataError(f"{str(path)!r} is not a complete idx file ({error}); download it again") from error

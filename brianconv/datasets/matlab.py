@@ -48,7 +48,7 @@ def read_matlab(content: bytes) -> dict[str, np.ndarray]:
                 raise ValueError("a compressed element does not hold one array")
             element = inner[0]
         if element.kind != MATRIX:
-            raise ValueError(f"it has an element of type {element.kind}, needed are arrays")
+            raise ValueError(f"it has an element of type {element.kind}, not an array")
         name, array = _matrix(element.content, order)
         if name in arrays:
             raise ValueError(f"it has two arrays {name!r}")

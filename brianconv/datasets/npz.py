@@ -1,4 +1,4 @@
-"""Images of one's own: .npz files."""
+"""The user's own images: .npz files."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def load_npz(path: Path, split: str) -> Dataset:
     images, labels = (found.pop(key) for key in wanted)
     if images.ndim not in (2, 4) or labels.ndim != 1 or len(images) != len(labels):
         raise DataError(
-            f"{str(path)!r}: images have shape {images.shape} and labels {labels.shape}; needed are "
+            f"{str(path)!r}: images have shape {images.shape} and labels {labels.shape}; they must be "
             "(n_images, channels, rows, columns) and (n_images,)"
         )
     if images.dtype.kind not in "fiu" or labels.dtype.kind not in "iu":
         raise DataError(
             f"{str(path)!r}: images must be numbers and labels integers, got {images.dtype}, {labels.dtype}"
         )
-    with np.errstate(over="ignore"):  # seen below
+    with np.errstate(over="ignore"):  # detected below
         pixels = images.astype(np.float32)
     if 0 in pixels.shape or not np.isfinite(pixels).all():
         raise DataError(f"{str(path)!r}: images of shape {pixels.shape} are empty, or have pixels that are not finite")

@@ -56,11 +56,11 @@ class PickledArray:
     content: Any = b""
 
     def array(self) -> np.ndarray:
-        """Return the array; raise ValueError unless it holds whole numbers, as many as its shape has."""
+        """Return the array; raise ValueError unless it holds whole numbers, as many as its shape requires."""
         code = _text(self.dtype.code) if isinstance(self.dtype, PickledType) else None
         order = _text(self.dtype.order) if isinstance(self.dtype, PickledType) else None
         if code not in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8") or order not in ("|", "<", ">", "="):
-            raise ValueError("it has an array of something else than whole numbers")
+            raise ValueError("it has an array of something other than whole numbers")
         shape = self.shape if isinstance(self.shape, tuple) else (-1,)
         if len(shape) > 4 or not all(type(length) is int and 0 <= length < 2**31 for length in shape):
             raise ValueError("it has an array of an impossible shape")
@@ -76,7 +76,7 @@ class PickledArray:
 def read_pickle(content: bytes) -> Any:
     """Return plain containers, text, numbers and `PickledArray`s; raise ValueError with the reason for anything else.
 
-    What Python 2 wrote as text is bytes.
+    Text written by Python 2 becomes bytes.
     """
     machine, file = _Machine(len(content)), io.BytesIO(content)
     for _ in range(MOST_INSTRUCTIONS):
@@ -86,7 +86,7 @@ def read_pickle(content: bytes) -> Any:
         opcode = OPCODES.get(code)
         if opcode is None:
             raise ValueError("it ends early" if not code else f"it has an instruction {code!r}")
-        if opcode.name == "STRING":  # the reader of pickletools takes text for ASCII
+        if opcode.name == "STRING":  # the reader of pickletools assumes ASCII
             argument: Any = codecs.escape_decode(pickletools.read_stringnl(file, decode=False))[0]  # type: ignore[attr-defined]
         else:
             argument = opcode.arg.reader(file) if opcode.arg else None

@@ -232,7 +232,7 @@ def packed(values: Any, dtype: Any) -> dict[str, Any]:
 
 
 def _picture(image: np.ndarray) -> dict[str, Any] | None:
-    """Return an image as bytes of red, green and blue; None if it is no picture (1 or 3 channels)."""
+    """Return an image as bytes of red, green and blue; None if it is not a picture (1 or 3 channels)."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         return None
     low, high = min(0.0, float(image.min())), max(1.0, float(image.max()))

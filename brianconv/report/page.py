@@ -81,7 +81,7 @@ def _page(title: str, contents: Contents, items: dict[str, Any], bokeh: str) -> 
         "FIGURES": _embedded(items),
         "SCRIPTS": "\n".join(f"<script>{text}</script>" for text in (bokeh, script)),
     }
-    pieces = PLACE.split(body)  # text and names in turn, so that nothing within a value is taken for a place
+    pieces = PLACE.split(body)  # text and names in turn, so that nothing within a value is mistaken for a place
     return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
 
 
@@ -106,7 +106,7 @@ def _layers(contents: Contents) -> str:
 
 
 def _embedded(value: Any) -> str:
-    """Return JSON for a script element, which nothing within it can close."""
+    """Return JSON for a script element, escaped so that nothing in it ends the element."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain).replace("<", "\\u003c")
 
 

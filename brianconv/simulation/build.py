@@ -31,7 +31,7 @@ def build_network(
     ----------
     spiking : SpikingNetwork
     synapses : {"structured", "explicit"}
-        Kernels shared by place (`StructuredSynapses`), or plain Brian2 `Synapses`, every one stored. A connection whose
+        Shared kernels (`StructuredSynapses`), or plain Brian2 `Synapses`, every one stored. A connection whose
         weights have no common kernel, such as two convolutions with nothing between them, is explicit in both.
     dtype : {"float64", "float32"}
     dt : Quantity
@@ -52,7 +52,7 @@ def build_network(
     ParameterError
         If a variable to record does not.
     MemoryLimitError
-        If the synapses do not fit the free memory.
+        If the synapses do not fit into the free memory.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Compiled programs that are kept for later processes, and are never run unless they are what was compiled.
 
-A program lies in a folder named after its key, beside a manifest with its hash. Both belong to this user, and nobody
+A program is in a folder named after its key, beside a manifest with its hash. Both belong to this user, and nobody
 else can write to them; whatever differs is compiled again.
 """
 
@@ -84,7 +84,7 @@ def fetch_program(
     Parameters
     ----------
     key : str
-        Names all that the program was made of.
+        Identifies everything that the program was made of.
     working : Path
         A folder on the same file system.
     compile_program : callable

@@ -1,6 +1,6 @@
 """All that touches private names of Brian2, and what its versions do differently.
 
-The versions are 2.9 on Python 3.11, 2.10 on 3.12 and 2.11 on 3.13. What subclasses of Brian2's classes override stands
+The versions are 2.9 on Python 3.11, 2.10 on 3.12 and 2.11 on 3.13. What subclasses of Brian2's classes override is kept
 with them: `_full_state` of structured synapses, and the templates of code objects.
 """
 
@@ -32,23 +32,23 @@ def pathways(synapses: Synapses) -> list[SynapticPathway]:
 
 
 def queue_state(pathway: SynapticPathway) -> Any:
-    """Return the spikes that are under way along a pathway, as `restore_queue` takes them (run-time mode)."""
+    """Return the spikes that are in transit along a pathway, as `restore_queue` takes them (run-time mode)."""
     return pathway.queue._full_state()
 
 
 def restore_queue(pathway: SynapticPathway, state: Any) -> None:
-    """Replace the spikes that are under way along a pathway (run-time mode)."""
+    """Replace the spikes that are in transit along a pathway (run-time mode)."""
     pathway.queue._restore_from_full_state(state)
 
 
 def mark_as_used(objects: Iterable[BrianObject], network: Network) -> None:
-    """Keep Brian2 from warning of each object that it never ran: to look at a network is a use of it."""
+    """Keep Brian2 from warning that an object never ran: a network may be made just to look at it."""
     for brian_object in objects:
         brian_object._network = network.id
 
 
 def header_folders() -> list[str]:
-    """Return the folders with the C++ headers that Brian2's Cython templates include (from 2.11 on, of two places)."""
+    """Return the folders with the C++ headers that Brian2's Cython templates include (in two places from 2.11 on)."""
     package = Path(brian2.__file__).parent
     return [str(package / "synapses"), str(package / "devices" / "cpp_standalone" / "brianlib")]
 

@@ -42,7 +42,7 @@ SETTINGS = (
     "COMPILER_PATH", "LDEMULATION", "GNUTARGET", "SOURCE_DATE_EPOCH", "CCC_OVERRIDE_OPTIONS", "SDKROOT",
     "MACOSX_DEPLOYMENT_TARGET", "DEVELOPER_DIR", "CPPFLAGS", "LDFLAGS", "LDLIBS",
 )  # fmt: skip
-# of programs that stand in front of a compiler, and of licensed ones
+# of compiler wrappers, and of licensed compilers
 PREFIXES = (
     "CCACHE_",
     "SCCACHE_",
@@ -87,7 +87,7 @@ def find_compiler(folder: Path, with_make: bool = True) -> Compiler:
     folder : Path
         For temporary files.
     with_make : bool
-        Whether make is needed, for programs of standalone mode; code of run-time mode does without.
+        Whether make is needed, for programs of standalone mode; run-time mode does not need it.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def compiler_flags() -> str:
 
 
 def make(source: Path, compiler: Compiler) -> None:
-    """Compile a project where it stands.
+    """Compile a project in place.
 
     Raises
     ------

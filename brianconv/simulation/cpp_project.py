@@ -82,7 +82,7 @@ def bundle_sources(folder: Path, flags: str) -> None:
 
 
 def _with_checked_loading(text: str) -> str:
-    """Make a missing or damaged file of weights an error: Brian2's code would go on with what lies in memory."""
+    """Make a missing or damaged file of weights an error: Brian2's code would continue with whatever is in memory."""
     arrays = text.count('.open("static_arrays/')
     text, loaded = LOADED.subn(
         lambda f: f"if (!{f[1]}.read({f[2]}) || {f[1]}.peek() != EOF) {{ {REFUSED.format(f[1][1:])} }}", text

@@ -1,7 +1,7 @@
 """Cython code of run-time mode, compiled together: one module per processor core instead of one per code object.
 
 Most of the time that Brian2 takes to compile a code object goes into what all have in common. Here, code objects wait
-until the first of them runs. Functions that differ only in the names of groups are one. All that are not in the cache
+until the first of them runs. Functions differing only in the names of groups are merged. All that are not in the cache
 are then compiled in as few modules as there are cores, side by side.
 """
 
@@ -122,7 +122,7 @@ class ModuleCodeObject(CythonCodeObject):
 
     @cached_property
     def _is_plain(self) -> bool:
-        """Whether it needs nothing beside Brian2's own headers and what the user's preferences name."""
+        """Whether it needs nothing besides Brian2's own headers and what the user's preferences name."""
         return (
             not self.sources
             and self.libraries == list(prefs["codegen.cpp.libraries"])
@@ -207,7 +207,7 @@ def compile_blocks(blocks: Sequence[Waiting]) -> None:
     CompilerError
         If there is no compiler, or if one of the blocks does not compile.
     OutputError
-        If the cache cannot be written, or other users can.
+        If the cache cannot be written to, or other users can write to it.
     """
     WAITING.clear()  # one that does not compile must not fail another network
     functions = list({block.function: block.name for block in blocks}.items())
@@ -222,7 +222,7 @@ def compile_blocks(blocks: Sequence[Waiting]) -> None:
 
 @lru_cache(maxsize=1)
 def _compiler(*_surroundings: str) -> Compiler:
-    """Return the compiler; it is asked once, unless the variables that name it change."""
+    """Return the compiler; it is looked up once, unless the variables that name it change."""
     with WorkingFolder(part_of_cache("runs")) as folder:
         return find_compiler(folder, with_make=False)
 

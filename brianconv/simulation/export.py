@@ -99,7 +99,7 @@ def export_program(
 
 
 def _move(project: Path, folder: Path) -> None:
-    """Put a project where it belongs; an empty folder gives way."""
+    """Move a project to its place, replacing an empty folder."""
     try:
         if folder.exists():
             folder.rmdir()

@@ -1,7 +1,7 @@
 """Which numbers of an exported program may be changed in its parameters.txt, and within which limits.
 
 Everything else that the program takes as an argument is compiled in: what follows from the weights, from the neural
-code or from other parameters would be wrong in silence if it were changed alone.
+code or from other parameters would be silently wrong if it were changed alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OF_A_RUN = {
 OF_A_MEMBRANE = {
     "tau_m": Parameter(np.inf, 0, np.inf, "time constant of the leak, in steps", "", True),
     "noise": Parameter(0, 0, np.inf, "standard deviation of the charge of every step", "", True),
-    "noise_seed": Parameter(0, 0, INT32_MAX, "of the noise", "", True, True),
+    "noise_seed": Parameter(0, 0, INT32_MAX, "seed of the noise", "", True, True),
 }
 COMPUTED = ("schedule.n_images", "schedule.image", "schedule.step", "schedule.first")  # by classify.cpp
 BELOW = (("pixel_low", "pixel_high"),)

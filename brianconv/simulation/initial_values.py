@@ -1,6 +1,6 @@
-"""Initial values: what the variables that users add get back at the start of every image.
+"""Initial values, to which the variables that users add are reset at the start of every image.
 
-A value belongs to the start of a run: what the equations, ``initial`` or an assignment before the run made it. Images
+They are the values at the start of a run, set by equations, ``initial`` or an assignment before the run. Images
 therefore give the same spikes in any order and in any number of processes. A variable that is to be carried over from
 image to image is named in ``keep`` of the neuron model, or in `BrianNetwork.keep`.
 """
@@ -22,7 +22,7 @@ RESTING = ("not_refractory", "lastspike")
 
 
 class InitialValues:
-    """Takes down the values of variables at the start of a run, and restores them (run-time mode).
+    """Stores the values of variables at the start of a run, and restores them (run-time mode).
 
     A variable that the user has changed after a run begins the next one at its new value.
     """
@@ -52,7 +52,7 @@ class InitialValues:
 
 
 def restored_variables(brian: BrianNetwork) -> dict[str, ArrayVariable]:
-    """Return the variables that get their initial values back, as ``group.variable``.
+    """Return the variables that are reset to their initial values, as ``group.variable``.
 
     Of populations, those that a changed neuron model adds; of the user's own groups in the network, all that a
     simulation can change; of the user's own synapses, those with differential equations (traces, but not weights).

@@ -28,7 +28,7 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
 
 
 def check_synapse_memory(connections: Sequence[Connection], synapses: str, dtype: str) -> None:
-    """Raise MemoryLimitError if the explicit synapses of some connections do not fit the free memory."""
+    """Raise MemoryLimitError if the explicit synapses of some connections do not fit into the free memory."""
     n_synapses = sum(connection.n_synapses for connection in connections)
     kernels = "synapses='structured' (--synapses structured) stores kernels instead of synapses"
     halved = "use dtype='float32' (half of it), a smaller network or a machine with more memory"

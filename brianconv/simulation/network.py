@@ -70,7 +70,7 @@ first    : integer (shared, constant)
 class BrianNetwork(ABC):
     """A spiking network as Brian2 objects, each under the name of its torch module.
 
-    What moves it from image to image is different in the two modes: see `RuntimeNetwork` and `StandaloneNetwork`.
+    What moves it from image to image differs between the two modes: see `RuntimeNetwork` and `StandaloneNetwork`.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class BrianNetwork(ABC):
     score_monitor : StateMonitor
         The score of every output neuron at the end of every step.
     spike_monitors, potential_monitors : dict of str to monitor
-        What was asked for; potentials and other variables are sampled before the reset.
+        Those that were requested; potentials and other variables are sampled before the reset.
     keep : set of str
         Variables of your own groups and synapses, as ``"group.variable"``, that are carried over from image to image;
         others have their initial values at the start of each (see simulation/initial_values.py).
@@ -189,7 +189,7 @@ class BrianNetwork(ABC):
 def explained(
     brian: BrianNetwork, errors: tuple[type[Exception], ...], population: str | None = None
 ) -> Iterator[None]:
-    """Turn what Brian2 says of equations that it refuses into one ParameterError that names object and reason."""
+    """Turn Brian2's message about equations that it refuses into one ParameterError that names object and reason."""
     try:
         yield
     except errors as error:
@@ -222,13 +222,13 @@ def checked_recordings(
         isinstance(given, str) or not isinstance(given, (Sequence, Set, Mapping))
         for given in (record_spikes, record_potentials)
     ):
-        raise ParameterError("layers to record are a list of names, such as ['conv1']")
+        raise ParameterError("layers to record must be a list of names, such as ['conv1']")
     for name in record_spikes:
         spiking.check_population(name)
     if not isinstance(record_potentials, Mapping):
         record_potentials = dict.fromkeys(record_potentials)
     if not isinstance(record_variables, Mapping):
-        raise ParameterError("variables to record are lists of names by layer, such as {'conv1': ['fatigue']}")
+        raise ParameterError("variables to record must be lists of names by layer, such as {'conv1': ['fatigue']}")
     variables = {
         (layer := spiking.check_population(name)): _checked_variables(spiking, layer, names)
         for name, names in record_variables.items()
@@ -250,7 +250,7 @@ def _checked_variables(spiking: SpikingNetwork, layer: str, names: Sequence[str]
     equations = equations_of(spiking.model(layer).equations)
     allowed = [name for name, equation in equations.items() if "shared" not in equation.flags and name != "v"]
     if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise ParameterError(f"variables of {layer!r} to record are a list of names, such as ['fatigue']")
+        raise ParameterError(f"variables of {layer!r} to record must be a list of names, such as ['fatigue']")
     for name in names:
         if name not in allowed and name != "v":
             raise ParameterError(

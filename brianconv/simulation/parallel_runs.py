@@ -25,7 +25,7 @@ def run_shards(
     jobs: int,
     progress: Callable[[int], None],
 ) -> dict[str, np.ndarray]:
-    """Run a program on shards of the images side by side and return its arrays as of one run.
+    """Run a program on shards of the images side by side and return its arrays as if from one run.
 
     A shard whose process fails is reported in a warning and tried once more. If this function is interrupted, or a
     shard fails for good, all processes are ended.

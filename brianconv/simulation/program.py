@@ -42,7 +42,7 @@ from brianconv.simulation.standalone import StandaloneNetwork
 from brianconv.spiking import SpikingNetwork
 
 Ending = TypeVar("Ending")
-DEVICE_LOCK = threading.RLock()  # Brian2's device is one for all threads
+DEVICE_LOCK = threading.RLock()  # all threads share Brian2's device
 LONGEST_RUN_STEPS = 10**9
 PARENT = "BRIANCONV_PARENT"
 CANNOT_WRITE = 4  # exit status
@@ -146,7 +146,7 @@ class Program:
         Raises
         ------
         SimulationError
-            If the program cannot be started, fails, or writes other arrays than were asked for.
+            If the program cannot be started, fails, or writes arrays other than those requested.
         OutputError
             If images or results cannot be written.
         """
@@ -177,7 +177,7 @@ class Run:
         self.n_images = len(rows)
         self.n_steps = settings.n_steps
         self.images_done = 0
-        self._numbers: dict[str, float] = {}  # what it says of itself: peak memory, and seconds of its operations
+        self._numbers: dict[str, float] = {}  # what it reports about itself: peak memory, and seconds of its operations
         self._messages: list[str] = []
         self._incomplete = b""
         with reported(program.data, REMEDY):
@@ -310,7 +310,7 @@ def compile_network(spiking: SpikingNetwork, *, profile: bool = False, **build: 
     CompilerError
         If there is no C++ compiler or make, or compilation fails.
     OutputError
-        If the cache cannot be written, or other users can.
+        If the cache cannot be written to, or other users can write to it.
     """
     working = WorkingFolder(part_of_cache("runs"))
     data = working.path

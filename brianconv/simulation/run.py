@@ -41,7 +41,7 @@ class Simulation:
     mode : {"runtime", "standalone"}
         Brian2's run-time mode (Cython, or NumPy without a compiler), or a generated C++ program.
     synapses : {"structured", "explicit"}
-        Kernels shared by place, or every synapse stored; the spikes are the same.
+        Kernels shared across positions, or every synapse stored; the spikes are the same.
     dtype : {"float64", "float32"}
     dt : Quantity
         Length of a step.
@@ -145,7 +145,7 @@ class Simulation:
         images : array, shape (n_images, channels, rows, columns)
             In [0, 1].
         n_steps : int, optional
-            Steps per image; the coding scheme's default otherwise.
+            Steps per image; by default the coding scheme's.
         evaluation_delay : int
             Delayed evaluation: output spikes count from step evaluation_delay + 1 on.
         skip : int

@@ -25,7 +25,7 @@ from brianconv.spiking import SpikingNetwork
 
 
 class Tally:
-    """What the network operations have written down: one entry per step.
+    """What the network operations have recorded: one entry per step.
 
     Attributes
     ----------
@@ -56,9 +56,9 @@ class RuntimeNetwork(BrianNetwork):
     images : array, shape (n_images, n_pixels)
         Of the next run; see `present`.
     tally : Tally
-        What the network operations have written down in the last run.
+        What the network operations have recorded in the last run.
     empty_queues : dict of str to object
-        State of the spike queues of explicit synapses while nothing is under way.
+        State of the spike queues of explicit synapses while no spike is in transit.
     stable_decision : StableDecision
         Early decision of the current image.
     initial_values : InitialValues
@@ -93,14 +93,14 @@ class RuntimeNetwork(BrianNetwork):
         )
 
     def prepare_threshold(self, group: NeuronGroup, active: tuple[str, str] | None) -> None:
-        """Leave out the threshold in steps in which no neuron can fire."""
+        """Skip the threshold in steps in which no neuron can fire."""
         if active:
             Sleeping(group, active)
 
     def present(
         self, images: np.ndarray, settings: RunSettings | int, spiking: SpikingNetwork | None = None
     ) -> Quantity:
-        """Lay out images and settings for the next run, and return how long it takes.
+        """Prepare images and settings for the next run, and return how long it takes.
 
         Parameters
         ----------
@@ -134,11 +134,11 @@ class RuntimeNetwork(BrianNetwork):
             try:
                 self.network.run(duration, namespace={})
             finally:
-                self.initial_values.end()  # Brian2 tells its objects only of runs that were not interrupted
+                self.initial_values.end()  # Brian2 notifies its objects only of runs that were not interrupted
 
 
 class _Advance(NetworkOperation):
-    """Also takes note of the end of a run."""
+    """Also records the end of a run."""
 
     def __init__(self, brian: RuntimeNetwork, **options: Any) -> None:
         super().__init__(lambda: advance(brian), **options)
@@ -165,7 +165,7 @@ def advance(brian: RuntimeNetwork) -> None:
 
 
 def count(brian: RuntimeNetwork) -> None:
-    """Write down the spikes and synaptic operations of every population."""
+    """Record the spikes and synaptic operations of every population."""
     tally = brian.tally
     spikes = [group.spikes for group in brian.populations.values()]
     tally.spikes.append([len(indices) for indices in spikes])
@@ -210,6 +210,6 @@ def _flush(brian: RuntimeNetwork) -> None:
 
 
 def _takes_time(brian: RuntimeNetwork, synapses: Synapses) -> bool:
-    """Whether spikes can be under way at the end of an image; a user's own synapses may have any delay."""
+    """Whether spikes can be in transit at the end of an image; a user's own synapses may have any delay."""
     ours = brian.connections.get(synapses.name) is synapses
     return not ours or bool(brian.spiking.synaptic_delay.get(synapses.target.name))

@@ -1,1 +1,1 @@
-"""Tuning: find the parameters of a coding scheme, or train the spiking network itself, from a converted network on."""
+"""Tuning: find the parameters of a coding scheme, or train the spiking network itself, given a converted network."""

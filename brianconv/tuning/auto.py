@@ -44,18 +44,18 @@ GRIDS: dict[str, list[Options]] = {
     "ttfs": [{"window": t, "start": start} for t in (10, 20, 40) for start in (0, t // 2)],
 }
 ACCUMULATING = ("phase", "burst")  # codes whose output adds up its input without leak, and may begin later
-PERIODS = (0, 1, 2, 5, 10, 20)  # that it leaves out
+PERIODS = (0, 1, 2, 5, 10, 20)  # that it skips
 PERIOD = 5  # steps, of a coding scheme without phases
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to run a network, and what it gives with held-out images.
+    """A way to run a network, and its results on held-out images.
 
     Attributes
     ----------
     options : mapping
-        Of the conversion and the coding scheme, `skip` among them.
+        Of the conversion and the coding scheme, including `skip`.
     n_steps, evaluation_delay : int
     early_decision : float or None
         Threshold of early decision.
@@ -63,7 +63,7 @@ class Candidate:
     mean_steps : float
         Steps that an image takes; below n_steps with early decision.
     operations : float
-        Synaptic operations per image; with early decision estimated as if all images had equally many in a step.
+        Synaptic operations per image; with early decision estimated as if all images had the same number per step.
     """
 
     options: Mapping[str, Any]
@@ -77,7 +77,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class AutoResult:
-    """Outcome of a search: the cheapest setting that is accurate enough, all others, and what was to be reached."""
+    """Outcome of a search: the cheapest setting that is accurate enough, all others, and the target."""
 
     best: Candidate
     tried: Sequence[Candidate]
@@ -110,7 +110,7 @@ def tune_auto(
     within : float
         Largest distance of the accuracy from the ANN's on the held-out images, as a share of images.
     n_steps : int, optional
-        Longest simulation; the default of the coding scheme otherwise.
+        Longest simulation; by default that of the coding scheme.
     options : mapping, optional
         Options of conversion and code that are not searched.
     checkpoint : Checkpoint, optional
@@ -131,7 +131,7 @@ def tune_auto(
     if not len(held_out):
         raise DataError("there are no held-out training images to judge settings with")
     if not 0 <= within < 1:
-        raise ParameterError(f"within is {within:g}; it is a share of images, 0 or more and below 1")
+        raise ParameterError(f"within is {within:g}; it must be a share of images, 0 or more and below 1")
     found = checkpoint.load(lambda state: _check_found(state, chosen)) if checkpoint else {}
     for index, combination in enumerate(chosen):
         if str(index) not in found:
@@ -173,7 +173,7 @@ def _check_setting(setting: Any, what: str, options: Options) -> None:
 
 
 def combinations(coding: str, fixed: Options) -> list[Options]:
-    """Return the options of each simulation; what is given is not searched."""
+    """Return the options of each simulation; those that are given are not searched."""
     scheme = find_coding(coding)
     grid = GRIDS.get(scheme.name, [{}])
     normalizations: list[Options] = [{"percentile": p} for p in PERCENTILES]

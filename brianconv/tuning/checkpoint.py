@@ -1,4 +1,4 @@
-"""What a tuning run has found so far, in a small JSON file, so that a killed run goes on to the same result."""
+"""What a tuning run has found so far, in a small JSON file, so that a killed run can resume to the same result."""
 
 from __future__ import annotations
 

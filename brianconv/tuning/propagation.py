@@ -37,7 +37,7 @@ class Propagation:
         }
 
     def values(self, connection: Connection, sent: Tensor) -> Tensor:
-        """Return what the values `sent`, shape (n, n_pre), add at the neurons behind a connection, (n, n_post)."""
+        """Return what the values `sent`, shape (n, n_pre), add at the targets of a connection, (n, n_post)."""
         x = sent.reshape(len(sent), *connection.input_shape)
         for apply in self.chains[connection]:
             x = apply(x)

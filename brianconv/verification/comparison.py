@@ -131,7 +131,7 @@ def verify(
 ) -> Verification:
     """Compare a Brian2 simulation with the torch reference, at every step of every image.
 
-    Compared are all spikes, potentials and scores of the output, what maximum pooling passes on, and with early
+    This covers all spikes, potentials and scores of the output, what maximum pooling passes on, and with early
     decision the step in which each image is decided.
 
     Parameters
@@ -139,7 +139,7 @@ def verify(
     spiking : SpikingNetwork
     images : array, shape (n_images, channels, rows, columns)
     n_steps : int, optional
-        Steps per image; the coding scheme's default otherwise.
+        Steps per image; by default the coding scheme's.
     mode : {"runtime", "standalone"}
     synapses : {"structured", "explicit"}
     dtype : {"float64", "float32"}
@@ -154,7 +154,7 @@ def verify(
     Raises
     ------
     ParameterError
-        If neurons or the readout have no reference, as changed ones.
+        If neurons or the readout have no reference, such as changed ones.
 
     Examples
     --------

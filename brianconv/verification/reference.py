@@ -116,7 +116,7 @@ class Neurons:
         return 1.0
 
     def take_note(self, fired: torch.Tensor) -> None:
-        """Keep what later spikes carry up to date with those of a step."""
+        """Update what later spikes carry after the spikes of a step."""
 
     def noise(self, t: int) -> torch.Tensor | float:
         """Return the noise of a step."""
@@ -187,7 +187,7 @@ class BinaryDigitsPerStep(BinaryDigits):
 
 
 class Bursting(Neurons):
-    """Park et al. (2019): the threshold doubles with every spike in succession."""
+    """Park et al. (2019): the threshold doubles with each consecutive spike."""
 
     def start(self) -> None:
         self.v = self.v * self.parameters["v_threshold"]
@@ -433,7 +433,7 @@ def simulate_reference(
     n_steps : int
     dtype : {"float64", "float32"}
     evaluation_delay, skip, early_decision
-        As in `Simulation.run`; an image goes on to the last step here, also when it has been decided.
+        As in `Simulation.run`; here an image runs to the last step, even if it has been decided.
 
     Raises
     ------
@@ -580,7 +580,7 @@ def _batched(spiking: SpikingNetwork, name: str, images: np.ndarray) -> tuple[in
 
 
 def _silent_delays(spiking: SpikingNetwork, n_images: int, real: torch.dtype) -> dict[Connection, deque[torch.Tensor]]:
-    """For each connection a queue of what is on its way, silent at the start."""
+    """For each connection a queue of spikes in transit, silent at the start."""
     queues = {}
     for layer in spiking.graph.layers:
         for connection in layer.connections:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from brianconv.analysis.plotting.style import COLUMN_INCHES, panels
 
-HEADROOM = 0.04  # share of the drawn accuracies that stays free above and below
+HEADROOM = 0.04  # margin above and below, as a share of the range of accuracies
 
 
 def plot_accuracy(
@@ -54,7 +54,7 @@ def plot_accuracy(
 
 
 def _limits(curves: Mapping[str, np.ndarray], ann_accuracy: float | None) -> tuple[float, float]:
-    """Return limits in percent that hold the second halves of all curves, and at least ten points."""
+    """Return limits in percent that enclose the second halves of all curves and span at least ten points."""
     values = [100 * np.asarray(curve)[len(curve) // 2 :] for curve in curves.values()]
     values += [] if ann_accuracy is None else [np.array([100 * ann_accuracy])]
     settled = np.concatenate(values) if values else np.array([0.0, 100.0])

@@ -17,7 +17,7 @@ from brianconv.recording import Recording
 
 COLORS = (*CYCLE, YELLOW, "#999999")
 DASHES = ("-", "--", ":", "-.")
-NEURONS = 40  # drawn of a layer
+NEURONS = 40  # drawn per layer
 
 
 def plot_comparison(

@@ -34,11 +34,11 @@ def plot_correlation(
     spiking : SpikingNetwork
     images : array, shape (n_images, channels, rows, columns)
     layers : sequence of str, optional
-        All recorded layers but the input otherwise.
+        By default, all recorded layers but the input.
     n_steps : int, optional
-        Rates over so many first steps; all otherwise.
+        Rates over this many first steps; all by default.
     most : int
-        Points drawn a panel, evenly chosen.
+        Points drawn per panel, evenly chosen.
     ax : sequence of Axes, one for each layer; optional
 
     Examples

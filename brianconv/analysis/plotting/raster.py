@@ -49,18 +49,18 @@ def plot_raster(
     images : sequence of int
         Images to draw, one after another.
     neurons : int or None
-        Neurons drawn of a layer, chosen at random from those that fire; None for all. Above 2,000, the density of
+        Neurons drawn per layer, chosen at random from those that fire; None for all. Above 2,000, the density of
         spikes is drawn instead of each spike.
     seed : int
         Of the choice of neurons.
     layers : sequence of str, optional
-        All recorded layers otherwise.
+        By default, all recorded layers.
     time : (first, last), optional
         Part to draw: two times such as ``(10*ms, 20*ms)``, or two numbers of steps.
     sort : {"first_spike", "rate"} or callable, optional
         Order of the neurons from top to bottom: by their first spike, by their number of spikes (most first), or by
         the keys that a function of the neurons (torch's flat indices, shape (n,)) and the `Spikes` of these images
-        returns. That of their index otherwise.
+        returns. By default, by their index.
     ax : Axes, or one for each recording; optional
 
     Raises
@@ -192,7 +192,7 @@ def _keys(chosen: np.ndarray, indices: np.ndarray, times: np.ndarray, spikes: Sp
     assert callable(sort)
     keys = np.asarray(sort(chosen, spikes))
     if keys.shape != chosen.shape:
-        raise ParameterError(f"sort returned keys of shape {keys.shape} for {chosen.size} neurons; it returns one each")
+        raise ParameterError(f"sort returned keys of shape {keys.shape} for {chosen.size} neurons; return one each")
     return keys
 
 

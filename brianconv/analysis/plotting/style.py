@@ -1,4 +1,4 @@
-"""How pictures look, and what all of them take: recordings under names, axes, and a part of the time.
+"""How pictures look, and the arguments that they share: named recordings, axes, and a time range.
 
 Colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart.
 """
@@ -43,14 +43,14 @@ Recordings = Recording | Mapping[str, Recording]
 def panels(
     ax: Axes | Sequence[Axes] | None, count: int, size: tuple[float, float], *, columns: bool = False, **subplots: Any
 ) -> Iterator[tuple[Figure, list[Axes]]]:
-    """Yield a figure and so many axes: those of the caller, or new ones in a figure of a size in inches.
+    """Yield a figure and this many axes: those of the caller, or new ones in a figure of a size in inches.
 
-    New ones stand one below the other, or side by side if they are columns.
+    New ones are placed one below the other, or side by side if they are columns.
 
     Raises
     ------
     ParameterError
-        If the caller has given another number of axes.
+        If the caller has given a different number of axes.
     """
     with plt.rc_context(STYLE):
         if ax is None:
@@ -76,7 +76,7 @@ def named(recordings: Recordings) -> dict[str, Recording]:
 
 
 def window_ms(time: tuple[Any, Any] | None, dt_ms: float, end_ms: float) -> tuple[float, float]:
-    """Return the part of the time to draw, in ms; from two times such as ``(10*ms, 20*ms)`` or two numbers of steps.
+    """Return the time range to draw, in ms; from two times such as ``(10*ms, 20*ms)`` or two numbers of steps.
 
     Raises
     ------

@@ -50,13 +50,13 @@ def plot_potentials(
         Made with ``record_potentials``; several are drawn into the same axes, in colours of their own.
     layer : str
     neurons : sequence of positions, optional
-        Each (channel, row, column), or (feature,); the first three recorded ones otherwise, those that fire before
+        Each (channel, row, column), or (feature,); by default the first three recorded ones, those that fire before
         those that do not.
     image : int
     variables : sequence of str
         Other variables that were recorded, each drawn below the potential of its neuron.
     spiking : SpikingNetwork, optional
-        The network of recordings that were loaded from files, which do not hold it: without it, neither thresholds nor
+        The network of recordings that were loaded from files, which lack it: without it, neither thresholds nor
         v_init are drawn.
     time : (first, last), optional
         Part to draw: two times such as ``(10*ms, 20*ms)``, or two numbers of steps.

@@ -45,7 +45,7 @@ def check_out(out: str | Path) -> Path:
     if path.exists() and not path.is_file():
         raise OutputError(f"{str(path)!r} is not a file, and is not replaced; --out takes the name of a file")
     if path.suffix != ".json":
-        raise ParameterError(f"--out {str(out)!r}: the name of the settings ends with .json; curves are put beside it")
+        raise ParameterError(f"--out {str(out)!r}: settings need a name that ends with .json; curves go beside it")
     writable_folder(path.parent)
     return path
 

@@ -24,7 +24,7 @@ HELP = "pre-charge v_init of each layer, for rate coding (Hwang et al. 2021)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the method's arguments."""
     add_search(parser, "rate", n_images=100)
-    parser.add_argument("--steps", type=steps, default=255, metavar="N", help="steps of the error's sum (default: 255)")
+    parser.add_argument("--steps", type=steps, default=255, metavar="N", help="steps in the error sum (default: 255)")
     parser.add_argument(
         "--refine",
         action="store_true",

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--coding", choices=("hybrid", "direct"), default="hybrid")
     parser.add_argument("--steps", type=steps, metavar="N", help="steps per image (default: the coding scheme's)")
     parser.add_argument("--images", type=positive, metavar="N", help="training images (default: all)")
-    parser.add_argument("--test", type=positive, default=1000, metavar="N", help="test images that are reported")
+    parser.add_argument("--test", type=positive, default=1000, metavar="N", help="test images to evaluate")
     add_fields(parser, Schedule, FLAGS)
     parser.add_argument("--shift", type=int, metavar="N", help="shift images by up to N pixels (default: the recipe's)")
     parser.add_argument("--flip", action="store_true", default=None, help="mirror images (default: the recipe's)")
@@ -122,9 +122,9 @@ def _prepared(parsed: argparse.Namespace, settings: Mapping[str, Any]) -> _Prepa
     flip = trained.recipe.get("flip", False) if parsed.flip is None else parsed.flip
     longest = min(training.images.shape[-2:])
     if type(shift) is not int or not 0 <= shift <= longest:
-        raise ParameterError(f"--shift {shown(shift)}: it is a number of pixels from 0 to {longest}")
+        raise ParameterError(f"--shift {shown(shift)}: it must be a number of pixels from 0 to {longest}")
     if not isinstance(flip, bool):
-        raise ParameterError(f"flip of the recipe beside the weights is {shown(flip)}; it is true or false")
+        raise ParameterError(f"flip of the recipe beside the weights is {shown(flip)}; it must be true or false")
     if (shift or flip) and training.images.ndim != 4:
         raise ParameterError("--shift and --flip need images of shape (channels, rows, columns)")
     if parsed.steps is not None and parsed.coding == "hybrid" and options.get("encoding") not in ("analog", "poisson"):

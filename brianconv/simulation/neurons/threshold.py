@@ -24,8 +24,8 @@ def vectorise_threshold(group: NeuronGroup, active: tuple[str, str] | None = Non
     ----------
     group : NeuronGroup
     active : (str, str), optional
-        Shared variables with the first step in which a neuron can fire and the number of such steps: the pass is left
-        out in others.
+        Shared variables with the first step in which a neuron can fire and the number of such steps: the pass is
+        skipped in others.
     """
     thresholder = group.thresholder["spike"]
     thresholder.codeobj_class = NeuronCodeObject

@@ -46,7 +46,7 @@ class KernelView(VariableView):
 
 
 class StructuredSynapses(Group, CodeRunner):
-    """Synapses with weights shared by place, stored as one kernel.
+    """Synapses with weights shared across positions, stored as one kernel.
 
     Populations are laid out channels last: neuron ``(row * columns + column) * channels + channel``
     (`brianconv.group_index` computes it). The statements of `on_pre` run once for every synapse of every spike, as
@@ -56,7 +56,7 @@ class StructuredSynapses(Group, CodeRunner):
     Parameters
     ----------
     source, target : NeuronGroup or Subgroup
-        As many neurons as the input and output shapes of the connectivity say.
+        Their numbers of neurons must match the input and output shapes of the connectivity.
     connectivity : Connectivity or sequence of Connectivity
         `Dense`, `Convolution`, `TransposedConvolution`, `OneToOne`, average or maximum pooling; a sequence is applied
         from left to right, with trained weights in one of its members at most. Biases are not used.
@@ -70,9 +70,9 @@ class StructuredSynapses(Group, CodeRunner):
     weight_unit : Quantity
         Of the weights, such as ``mV``.
     dtype : NumPy float type, optional
-        Of the weights; Brian2's default otherwise.
+        Of the weights; by default Brian2's.
     namespace : mapping, optional
-        Values of names in `on_pre` that are no variables.
+        Values of names in `on_pre` that are not variables.
     clock : Clock, optional
         The source's by default.
     when : str
@@ -85,7 +85,7 @@ class StructuredSynapses(Group, CodeRunner):
     ShapeError
         If the groups do not have as many neurons as the connectivity.
     ParameterError
-        If the delay is no whole number of steps, or the connectivities have no common kernel.
+        If the delay is not a whole number of steps, or the connectivities have no common kernel.
 
     Examples
     --------
@@ -168,7 +168,7 @@ class StructuredSynapses(Group, CodeRunner):
         gates = [part for part in chain if isinstance(part, MaxPooling)]
         if gates and len(chain) > 1:
             raise ParameterError(
-                "maximum pooling joins two populations of its own: put one that relays the spikes behind it"
+                "maximum pooling joins two populations of its own: put one that relays the spikes after it"
             )
         kernel = share_weights([gates[0].window] if gates else chain)
         if kernel is None:
@@ -341,7 +341,7 @@ class StructuredSynapses(Group, CodeRunner):
         super()._restore_from_full_state({key: value for key, value in state.items() if key != "_connectivity"})
 
     def flush(self) -> None:
-        """Forget spikes in flight, and what the neurons of a maximum pooling have accumulated (run-time mode).
+        """Discard spikes in flight, and what the neurons of a maximum pooling have accumulated (run-time mode).
 
         Raises
         ------
@@ -380,7 +380,7 @@ class StructuredSynapses(Group, CodeRunner):
         chosen = active_target()
         if chosen not in CODE_OBJECTS:
             raise ParameterError(
-                f"structured synapses have no code for {chosen.__name__}; they have for "
+                f"structured synapses have no code for {chosen.__name__}; supported: "
                 f"{', '.join(known.__name__ for known in CODE_OBJECTS)}"
             )
         self.codeobj_class = CODE_OBJECTS[chosen]

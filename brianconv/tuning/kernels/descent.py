@@ -6,7 +6,7 @@ t_d sets the largest). tau follows the gradients of the precision loss and of th
 of the maximum representation loss.
 
 Source: Park et al. (2020), arXiv:2003.11741, Eqs. 5 to 14. Where the paper writes T in Eqs. 10 and 13, the last step of
-the window stands here: T - 1, as steps are counted from 0. F, the spike times "of all neurons" of Eq. 9, is taken as
+the window is used here: T - 1, as steps are counted from 0. F, the spike times "of all neurons" of Eq. 9, is taken as
 all neurons of the layer: those that are too weak to fire count as transmitting 0, and have no gradient. The paper gives
 neither learning rates nor batches; those here let Net 1 of Hwang et al. (2021) settle from both of the paper's starting
 points, tau = 2 and tau = 18 at T = 20.
@@ -88,7 +88,7 @@ def tune_kernels(
     Parameters
     ----------
     spiking : SpikingNetwork
-        Of the ttfs code, with unchanged neurons. Layers are taken to begin when those in front of them have ended, also
+        Of the ttfs code, with unchanged neurons. Layers are taken to begin when those in front of them have ended, even
         where `start` makes them begin early.
     images : array, shape (n_images, channels, rows, columns)
         Training images in [0, 1].
@@ -150,7 +150,7 @@ def check_kernels(spiking: SpikingNetwork, images: np.ndarray, descent: Descent)
 
 
 class Training:
-    """Kernels on their way, and what is kept of it.
+    """Kernels in training, and what is kept of their course.
 
     Attributes
     ----------
@@ -185,12 +185,12 @@ class Training:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Everything that a run which goes on needs."""
+        """Everything that is needed to resume a run."""
         values = {name: [float(kernel.tau), float(kernel.t_d)] for name, kernel in self.kernels.items()}
         return {"epoch": self.epoch, "kernels": values, "losses": self.losses, "paths": self.paths}
 
     def check_state(self, state: Mapping[str, Any]) -> None:
-        """Raise ValueError unless this training can have been in a state after one of its epochs."""
+        """Raise ValueError unless a state is possible for this training after one of its epochs."""
         names = list(self.kernels)
         mapping(state, "the state", ("epoch", "kernels", "losses", "paths"))
         epoch = whole(state["epoch"], "epoch", 1, self.descent.n_epochs)
@@ -206,7 +206,7 @@ class Training:
                     reals(values, f"{kind} {key!r} of {name!r}", n_batches)
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a state, unless it is empty."""
+        """Resume from a state, unless it is empty."""
         if not state:
             return
         self.epoch, self.losses, self.paths = state["epoch"], state["losses"], state["paths"]

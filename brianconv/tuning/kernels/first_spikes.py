@@ -20,7 +20,7 @@ from brianconv.tuning.propagation import Propagation
 
 
 class Kernel(NamedTuple):
-    """The kernel of a layer: time constant and delay in steps, tensors without dimension."""
+    """The kernel of a layer: time constant and delay in steps, zero-dimensional tensors."""
 
     tau: Tensor
     t_d: Tensor

@@ -39,7 +39,7 @@ class Descent:
         if self.n_epochs < 1:
             raise ParameterError(f"n_epochs is {self.n_epochs}; at least 1 pass over the images is needed")
         if not 1 <= self.batch_size <= n_images:
-            raise ParameterError(f"batch_size is {self.batch_size}; it must lie in [1, {n_images}], for as many images")
+            raise ParameterError(f"batch_size is {self.batch_size}; it must lie in [1, {n_images}], the image count")
         if self.tau_rate <= 0 or self.t_d_rate < 0:
             raise ParameterError("tau_rate must be positive and t_d_rate not negative")
 

@@ -49,7 +49,7 @@ class LayerwiseSimulation:
     def errors(
         self, name: str, candidates: Sequence[float], done: Callable[[int], object] | None = None
     ) -> list[float]:
-        """Return the error of a population for each candidate, the populations in front of it having fired.
+        """Return the error of a population for each candidate, after those before it have fired.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class LayerwiseSimulation:
         return (total / (self.n_images * self._size(name))).tolist()
 
     def fire(self, name: str, v_init: float) -> None:
-        """Simulate a population with its pre-charge, and forget the spikes that no later layer needs."""
+        """Simulate a population with its pre-charge, and discard the spikes that no later layer needs."""
         if self.spiking.graph.outgoing(name):
             arriving = self._arriving(name)
             self.trains[name] = [

@@ -1,7 +1,7 @@
 """Refinement of pre-charges by the error of the output layer, after the layer-wise search.
 
-The search of Hwang et al. (2021) takes for each layer what is best for this layer. That need not be best for the
-output: a small bias of many neurons, which hardly shows in their own squared error, adds up in the neurons behind them.
+The search of Hwang et al. (2021) chooses for each layer what is best for that layer. That need not be best for the
+output: a small bias of many neurons, which hardly shows in their own squared error, adds up in the neurons downstream.
 This refinement is not in the paper. From the best of several starting points it shifts the pre-charge of one layer, or
 of all layers, up and down by steps that get smaller, and keeps what makes the error of the output smaller: it ends at
 or below the error of every starting point.
@@ -89,7 +89,7 @@ def refine_pcmp(
 
 
 class KnownErrors:
-    """An error that is computed once for each setting of so many values."""
+    """An error that is computed once for each setting of this many values."""
 
     def __init__(self, error: Callable[[Values], float], checkpoint: Checkpoint | None, n_values: int) -> None:
         self.error, self.checkpoint = error, checkpoint

@@ -1,7 +1,7 @@
 """Layer-wise optimisation of the pre-charged membrane potential (PCMP) of rate coding.
 
-From the input to the output, each layer gets the pre-charge with the smallest error of its firing rates, all layers in
-front of it being at their optimum. A layer's input is simulated once, and the membranes of all candidates with it.
+From the input to the output, each layer gets the pre-charge with the smallest error of its firing rates, with all those
+before it at their optimum. A layer's input is simulated once, and the membranes of all candidates with it.
 
 Source: Hwang et al. (2021), Front. Neurosci. 15:629000, Eqs. 5 and 6, Algorithm 1. As printed, the algorithm never
 advances its candidate and divides by t = 0; here candidates are 0, 0.01, ... 0.5 as in the text, and t = 1 ... 255.
@@ -41,7 +41,7 @@ class PrechargeResult:
         The best pre-charge of each population, the input first.
     candidates : sequence of float
     errors : mapping of str to sequence of float
-        For each population one error a candidate: the sum over steps of the mean squared SNN error (Eq. 6), averaged
+        For each population one error per candidate: the sum over steps of the mean squared SNN error (Eq. 6), averaged
         over images, with all populations in front of it at their optimum.
     n_images, n_steps : int
     """

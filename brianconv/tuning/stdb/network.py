@@ -36,13 +36,13 @@ from brianconv.tuning.stdb.neurons import CrossingTime, LeakySpikes, Surrogate
 OTHER_DROPOUT = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 CODINGS = ("hybrid", "direct")
-LOWEST_THRESHOLD = 1e-3  # of the one before training
+LOWEST_THRESHOLD = 1e-3  # relative to the one before training
 TRAINED = (Convolution, Dense, AveragePooling, Reshape)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the network says about a batch of images.
+    """The network's output for a batch of images.
 
     Attributes
     ----------
@@ -72,12 +72,12 @@ class TrainableNetwork(nn.Module):
     Parameters
     ----------
     model : torch.nn.Module
-        The network that was converted; it is not changed. Its dropout also falls on the spikes of the layers before
+        The network that was converted; it is not changed. Its dropout also applies to the spikes of the layers before
         it, on the same neurons in all steps of an image.
     spiking : SpikingNetwork
         What `convert` made of it with hybrid or direct coding. Input encoding, readout and spike limit are its own.
     n_steps : int, optional
-        The code's own otherwise.
+        By default, the code's own.
     surrogate : Surrogate
     train_decay : bool
         False keeps the decays as they are: 1, integrate-and-fire neurons, after conversion.
@@ -87,7 +87,7 @@ class TrainableNetwork(nn.Module):
     Raises
     ------
     UnsupportedLayerError, ParameterError
-        If the network contains what cannot be trained so.
+        If the network contains something that cannot be trained like this.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ def save_trained(network: TrainableNetwork, path: Path, mean: Sequence[float] = 
 
 
 def check_trainable(spiking: SpikingNetwork, n_steps: int | None = None) -> None:
-    """Raise UnsupportedLayerError or ParameterError, with the reason, if a spiking network cannot be trained so."""
+    """Raise UnsupportedLayerError or ParameterError, with the reason, if a spiking network cannot be trained."""
     if spiking.coding.name not in CODINGS:
         raise ParameterError(
             f"coding {spiking.coding.name!r} is not trained by spike-timing-dependent backpropagation, which needs the "

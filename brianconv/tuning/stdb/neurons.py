@@ -28,13 +28,13 @@ class Surrogate:
     gamma : float
         Largest gradient of a spike with respect to z (Eq. 20).
     beta : float
-        Half the width of what stands for Dirac's delta at the output, in units of its potential (Eq. 17).
+        Half the width of the substitute for Dirac's delta at the output, in units of its potential (Eq. 17).
     through_time : bool
         Whether a potential passes its gradient on to the step before, times the decay: backpropagation through time,
         which section IV names. Eqs. 19, 21 and 23 are printed without it: False.
     after_spike : bool
-        Whether a neuron that may not fire any more has gradients as if it could, as section IV has it; False gives
-        them to the steps only in which a spike can still be sent.
+        Whether a neuron that can no longer fire has gradients as if it could, as in section IV; False gives
+        them only to steps in which a spike can still be sent.
     """
 
     gamma: float = 0.3
@@ -46,7 +46,7 @@ class Surrogate:
 class LeakySpikes(torch.autograd.Function):
     """Spikes of leaky neurons in all steps (Eqs. 6 to 8).
 
-    A neuron that has fired as often as it may stays silent, but its potential goes on, with a reset after every step in
+    A neuron that has fired as often as it may stays silent, but its potential evolves, with a reset after every step in
     which it is above the threshold, and so does its gradient.
     """
 

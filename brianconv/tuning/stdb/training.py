@@ -1,7 +1,7 @@
 """Spike-timing-dependent backpropagation (STDB): train a converted network as the spiking network that it is.
 
 Weights, one threshold and one decay per layer follow the gradient of a cross-entropy on potential and spike time of the
-output through all steps; from a network converted at some hundred steps it makes one that needs five.
+output through all steps; it turns a network converted at some hundred steps into one that needs five.
 
 Source: Datta et al. (2021), arXiv:2107.12374, sections IV and V-A. The optimiser, which the paper does not name, is
 Adam; decays are kept in [0, 1].
@@ -52,7 +52,7 @@ class History:
     Attributes
     ----------
     epoch, batch : int
-        Completed epochs, and batches of the one that is going on.
+        Completed epochs, and batches of the current one.
     total : float
         Sum of the loss over these batches.
     seconds : list of float
@@ -60,7 +60,7 @@ class History:
     loss, accuracy : list of float
         Mean training loss of each epoch, and accuracy on the test images after it if there are any.
     spent : float
-        Seconds of the epoch that is going on.
+        Seconds spent in the current epoch.
     """
 
     epoch: int = 0
@@ -72,7 +72,7 @@ class History:
     accuracy: list[float] = field(default_factory=list)
 
     def line(self, epochs: int) -> str:
-        """Say how far the training is and how long it will still take."""
+        """Say how far the training is and how much longer it will take."""
         left = median(self.seconds) * (epochs - self.epoch) / 60
         tested = f", test accuracy {self.accuracy[-1]:.4f}" if self.accuracy else ""
         return f"epoch {self.epoch}/{epochs}: training loss {self.loss[-1]:.4f}{tested}, {left:.0f} min left"
@@ -80,7 +80,7 @@ class History:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network says about images.
+    """A network's output for images.
 
     Attributes
     ----------
@@ -117,9 +117,9 @@ def train_stdb(
     augment : callable, optional
         Changes a batch of images at random, such as shifts and flips.
     augmentation : str
-        What `augment` does: a checkpoint made with another one is refused.
+        What `augment` does: a checkpoint made with a different one is refused.
     test : (images, labels), optional
-        For the accuracy after every epoch, which decides nothing.
+        For the accuracy after every epoch, which is only reported.
     state : Path, optional
         Checkpoint; a training that was stopped resumes from it, on a CPU to the same result.
     progress : bool
@@ -159,7 +159,7 @@ def _train_epoch(
     history: History,
     progress: bool,
 ) -> None:
-    """Train with every image once, from the batch at which the history is."""
+    """Train with every image once, from the batch that the history has reached."""
     images, labels = data
     generator = torch.Generator().manual_seed(schedule.seed + history.epoch + 1)
     order = torch.randperm(len(images), generator=generator)
@@ -326,7 +326,7 @@ class _Checkpoint:
         return History(**saved["history"])
 
     def _check(self, saved: dict[str, Any]) -> None:
-        """Raise ValueError unless this training can have been in a state."""
+        """Raise ValueError unless a state is possible for this training."""
         check_tensors(saved["network"], self.network.state_dict(), "network")
         check_tensors(saved["averaged"], self.averaged.state_dict(), "averaged")
         for prefix, weights in (("", saved["network"]), ("module.", saved["averaged"])):

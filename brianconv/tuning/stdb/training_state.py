@@ -1,4 +1,4 @@
-"""States of trainings as torch stores them, compared with what they are going to replace before they replace it."""
+"""States of trainings as torch stores them, checked against what they will replace before they replace it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def check_tensors(stored: Any, own: Mapping[str, Tensor], name: str) -> None:
     for key, value in mapping(dict(stored) if isinstance(stored, Mapping) else stored, name, own).items():
         _check_tensor(value, own[key].shape, f"{name} {key!r}")
         if value.dtype != own[key].dtype:
-            raise ValueError(f"{name} {key!r} is {value.dtype}; it is {own[key].dtype}")
+            raise ValueError(f"{name} {key!r} is {value.dtype}; it must be {own[key].dtype}")
 
 
 def check_optimizer(stored: Any, optimizer: torch.optim.Optimizer, name: str = "optimizer") -> None:
-    """Raise ValueError unless an optimiser of the same parameters can have been in a state."""
+    """Raise ValueError unless a state is possible for an optimiser of the same parameters."""
     own = optimizer.state_dict()
     mapping(stored, name, own)
     check_plain(stored["param_groups"], own["param_groups"], f"{name} param_groups")
@@ -32,7 +32,7 @@ def check_optimizer(stored: Any, optimizer: torch.optim.Optimizer, name: str = "
     keys = next(keys for kind, keys in KEPT.items() if isinstance(optimizer, kind))
     state = stored["state"]
     if not isinstance(state, dict) or not all(type(k) is int and 0 <= k < len(parameters) for k in state):
-        raise ValueError(f"{name} has states of parameters that there are not")
+        raise ValueError(f"{name} has states of parameters that do not exist")
     for index, values in state.items():
         what = f"{name} state {index}"
         for key, value in mapping(values, what, keys).items():
@@ -74,6 +74,6 @@ def _is_number(value: Any) -> bool:
 def _check_tensor(value: Any, shape: tuple[int, ...], name: str, low: float = -math.inf) -> None:
     if not isinstance(value, Tensor) or value.shape != shape:
         found = f"of shape {tuple(value.shape)}" if isinstance(value, Tensor) else shown(value)
-        raise ValueError(f"{name} is {found}; it is a tensor of shape {tuple(shape)}")
+        raise ValueError(f"{name} is {found}; it must be a tensor of shape {tuple(shape)}")
     if value.is_complex() or not bool(torch.isfinite(value).all()) or bool((value < low).any()):
         raise ValueError(f"{name} has values that are not finite, or below their range")

@@ -17,6 +17,7 @@ ALLOWED = {
     "torch": {
         "connectivity",  # within functions
         "conversion/tracing.py",
+        "conversion/checkpoints.py",
         "conversion/operations.py",
         "conversion/rearrangements.py",
         "conversion/rectifiers.py",

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
+from brianconv.conversion.checkpoints import find_state, fitted_state
 from brianconv.errors import BrianconvError, DataError, ParameterError
 from brianconv.readers import read_json, regular_file
 from brianconv.values import real, shown
@@ -35,8 +36,9 @@ def load_model(name: str, weights: str | Path | None = None, seed: int = 0) -> t
         ``path/to/file.py[:factory]`` or ``package.module:factory``; the factory (default ``build``) takes no argument
         and returns an nn.Module.
     weights : path, optional
-        A .safetensors file, or a .pt / .pth file with a state dict; by default ``weights/FILE_FACTORY.safetensors``
-        beside the model's file if there is one.
+        A .safetensors file, or a checkpoint of torch (.pt, .pth, .th, .ckpt, .tar, .bin) whose state dict may be nested
+        and have prefixes; see conversion/checkpoints.py. By default ``weights/FILE_FACTORY.safetensors`` beside the
+        model's file if there is one.
     seed : int
         Of torch's random numbers, for factories that draw weights.
 
@@ -168,28 +170,19 @@ def _load(model: nn.Module, path: Path) -> None:
         raise DataError(f"weights {str(path)!r} do not exist")
     try:
         loaded: Any = load_file(regular_file(path)) if path.suffix == ".safetensors" else load_tensors(path)
-        state = loaded.get("state_dict", loaded)
-        own = model.state_dict()
-        model.load_state_dict({key: _as_float(key, value, own.get(key)) for key, value in state.items()})
+        state = find_state(loaded)
     except DataError as error:
-        raise DataError(f"weights {error}") from error
+        raise DataError(f"weights {str(path)!r}: {error}") from error
     except (SafetensorError, OSError, AttributeError, RuntimeError, ValueError) as error:
-        raise DataError(
-            f"weights {str(path)!r} cannot be loaded into the model: {str(error) or repr(error)}"
-        ) from error
+        raise DataError(f"weights {str(path)!r} cannot be read: {str(error) or repr(error)}") from error
     except Exception as error:  # torch raises others for damaged files
         raise DataError(f"weights {str(path)!r} are damaged, and are not loaded: {error}") from error
-
-
-def _as_float(key: str, value: Tensor, own: Tensor | None) -> Tensor:
-    """Return a tensor of the model as float32, unless its shape is not the model's own."""
-    if not isinstance(value, Tensor):
-        raise ValueError(f"{key!r} is a {type(value).__name__}, not a tensor")
-    if own is None or value.shape != own.shape:
-        return value  # refused by load_state_dict, which names all of them
-    if value.is_complex() or value.layout != torch.strided:
-        raise ValueError(f"{key!r} is a tensor of type {value.dtype} and layout {value.layout}")
-    return value.float()
+    try:
+        model.load_state_dict(fitted_state(state, model.state_dict()))
+    except DataError as error:
+        raise DataError(f"weights {str(path)!r}: {error}") from error
+    except (RuntimeError, ValueError) as error:
+        raise DataError(f"weights {str(path)!r} cannot be loaded into the model: {error}") from error
 
 
 def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:

@@ -14,8 +14,8 @@ def image_array(images: Any, what: str = "images") -> np.ndarray:
 
     Parameters
     ----------
-    images : array, tensor, list of either, or DataLoader
-        Of a DataLoader, and of a list of (image, label) pairs, the images.
+    images : array, tensor, list of either, DataLoader, or Dataset of torch
+        Of pairs of images and labels, the images. 8-bit pixels become fractions of 255.
     what : str
         For errors.
 
@@ -26,6 +26,8 @@ def image_array(images: Any, what: str = "images") -> np.ndarray:
     """
     if type(images).__name__ == "DataLoader":
         images = np.concatenate([_plain(batch[0] if isinstance(batch, (list, tuple)) else batch) for batch in images])
+    elif any(kind.__name__ == "Dataset" and kind.__module__.startswith("torch") for kind in type(images).__mro__):
+        images = [_picture(images[k]) for k in range(len(images))]
     elif isinstance(images, (list, tuple)) and images and hasattr(images[0], "detach"):
         images = [_plain(image) for image in images]
     try:
@@ -38,7 +40,23 @@ def image_array(images: Any, what: str = "images") -> np.ndarray:
             f"{what} are {found}; pass an array of real numbers with one row per image, a list of tensors, or a "
             "DataLoader"
         )
-    return array
+    return as_fractions(array)
+
+
+def as_fractions(images: np.ndarray) -> np.ndarray:
+    """Return 8-bit pixels as fractions of 255, and other images as they are."""
+    if images.dtype != np.uint8 or not images.size or images.max() <= 1:
+        return images
+    return images.astype(np.float32) / np.float32(255)
+
+
+def _picture(example: Any) -> np.ndarray:
+    """Return the image of an example of a data set with its channels in front."""
+    image = example[0] if isinstance(example, (list, tuple)) else example
+    if type(image).__module__.startswith("PIL"):
+        pixels = np.asarray(image)
+        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return np.asarray(_plain(image))
 
 
 def _plain(values: Any) -> Any:
@@ -63,8 +81,10 @@ def check_images(images: np.ndarray | None, input_shape: tuple[int, ...], what: 
     low, high = float(images.min()), float(images.max())
     if bounded and (low < 0 or high > 1):
         raise DataError(
-            f"{what} lie in [{low:g}, {high:g}]; they must lie in [0, 1]: divide 8-bit pixels by 255, or let a network "
-            "of standardised images read them without bounds (encoding='analog', with rate and burst coding)"
+            f"{what} lie in [{low:g}, {high:g}]; they must lie in [0, 1]: divide 8-bit pixels by 255. For a network of "
+            "standardised images: standardise inside its forward(), or give mean and std by channel (in the JSON file "
+            "beside the weights, or --set mean=... std=...), or take them without bounds with encoding='analog' (rate "
+            "and burst coding)"
         )
 
 

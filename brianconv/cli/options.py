@@ -43,7 +43,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name model, data, weights, seed, conversion and settings."""
     parser.add_argument("model", type=text, metavar="MODEL", help="path/to/file.py[:factory] or package.module:factory")
     parser.add_argument(
-        "--data", type=text, required=True, metavar="NAME|FILE.npz", help=f"{', '.join(datasets.NAMES)}, or a file"
+        "--data",
+        type=text,
+        required=True,
+        metavar="NAME|FILE.npz|FOLDER",
+        help=f"{', '.join(datasets.NAMES)}, or a file, or a folder with PNG files by class",
     )
     parser.add_argument(
         "--data-root", type=text, metavar="DIR", help="folder of the data sets (default: $BRIANCONV_DATA, or data)"

@@ -106,8 +106,9 @@ def _trace(model: nn.Module, input_shape: Shape) -> fx.GraphModule:
         traced = trace(model, input_shape, _defaults(model), _module_converter)
     except Exception as error:
         where = f" ({line})" if (line := line_of_user(error)) else ""
+        reason = (str(error) or repr(error)).splitlines()[0]
         raise UnsupportedLayerError(
-            f"the forward() of {type(model).__name__} cannot be traced{where}: {str(error).splitlines()[0]}. "
+            f"the forward() of {type(model).__name__} cannot be traced{where}: {reason}. "
             "It must be a fixed sequence of operations, without Python branches on tensor values"
         ) from error
     traced.graph.eliminate_dead_code(lambda node: _must_stay(node, traced))

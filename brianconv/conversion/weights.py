@@ -182,7 +182,9 @@ def _load(model: nn.Module, path: Path) -> None:
     except DataError as error:
         raise DataError(f"weights {str(path)!r}: {error}") from error
     except (RuntimeError, ValueError) as error:
-        raise DataError(f"weights {str(path)!r} cannot be loaded into the model: {error}") from error
+        raise DataError(
+            f"weights {str(path)!r} cannot be loaded into the model: {str(error) or repr(error)}"
+        ) from error
 
 
 def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 from brianconv.datasets.cifar import CIFAR10, CIFAR100, load_cifar
 from brianconv.datasets.dataset import Dataset
 from brianconv.datasets.digits import load_digits
+from brianconv.datasets.folders import load_folder
 from brianconv.datasets.idx import FASHION_MNIST, MNIST, load_idx
 from brianconv.datasets.npz import load_npz
 from brianconv.datasets.svhn import load_svhn
@@ -33,14 +34,15 @@ NAMES = tuple(LOADERS)
 
 
 def load(name: str, split: str = "test", data_root: str | Path | None = None) -> Dataset:
-    """Load a data set by name, or an .npz file.
+    """Load a data set by name, an .npz file, or a folder of PNG files.
 
     Parameters
     ----------
     name : str
         "digits" (8 x 8, part of scikit-learn), "mnist", "fashion-mnist", "cifar10", "cifar100" (100 fine classes),
         "svhn" (32 x 32), or the path of an .npz file with `images` (n_images, channels, rows, columns) in [0, 1] and
-        `labels`; an .npz file may also have `train_images` and `train_labels`, which are used for calibration.
+        `labels`; an .npz file may also have `train_images` and `train_labels`, which are used for calibration. Other
+        names and shapes that are understood: `load_npz`. A folder has PNG files by class: `load_folder`.
     split : {"train", "test"}
     data_root : path, optional
         Folder of the data sets, as torchvision lays it out; the environment variable BRIANCONV_DATA otherwise, or
@@ -57,4 +59,6 @@ def load(name: str, split: str = "test", data_root: str | Path | None = None) ->
         return LOADERS[name](split, Path(data_root or os.environ.get("BRIANCONV_DATA") or "data"))
     if str(name).endswith(".npz"):
         return load_npz(Path(name), split)
-    raise DataError(f"data set {name!r} is unknown; choose one of {', '.join(NAMES)}, or an .npz file")
+    if Path(str(name)).is_dir():
+        return load_folder(Path(str(name)), split)
+    raise DataError(f"data set {name!r} is unknown; choose one of {', '.join(NAMES)}, or an .npz file, or a folder")

@@ -17,7 +17,7 @@ class Dataset:
     Attributes
     ----------
     name : str
-    images : array of float32, shape (n_images, channels, rows, columns)
+    images : array of float32, shape (n_images, channels, rows, columns), or (n_images, channels, length) of signals
         In [0, 1].
     labels : array of int64, shape (n_images,)
     notes : tuple of str
@@ -48,5 +48,6 @@ class Dataset:
             )
         if not all(np.isfinite([*mean, *std])) or min(std) <= 0:
             raise DataError(f"mean {mean} and std {std} by channel: they must be finite, and deviations above 0")
-        shift, scale = (np.array(values, dtype=np.float32)[:, None, None] for values in (mean, std))
+        column = (-1, *[1] * (self.images.ndim - 2))
+        shift, scale = (np.array(values, dtype=np.float32).reshape(column) for values in (mean, std))
         return replace(self, images=(self.images - shift) / scale)

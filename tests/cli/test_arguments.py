@@ -142,7 +142,7 @@ def test_names_of_arguments_inside_the_package_are_no_settings():
     model = nn.Sequential(nn.Linear(2, 2))
     inside = {name for call in (convert, from_normalized) for name in inspect.signature(call).parameters}
     named = {"encoding", "readout", "normalization", "percentile", "per", "weight_bits", "threshold_factor", "noise"}
-    named |= {"synaptic_delay", "tau_m", "refractory", "noise_seed"}
+    named |= {"synaptic_delay", "tau_m", "refractory", "noise_seed", "output"}
     for name in {*inside, "normalized", "scheme", "self", "given", "populations", "present"} - named:
         with pytest.raises(ParameterError, match=r"has no parameter|--set"):
             convert_flat(model, normalization="none", input_shape=(2,), **read_settings([f"{name}=1"]))

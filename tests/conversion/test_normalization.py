@@ -69,7 +69,12 @@ def test_a_silent_layer_is_left_unscaled_with_a_warning(graph):
         (None, {}, DataError, "no calibration images"),
         (IMAGES[:0], {}, DataError, "no calibration images"),
         (IMAGES[:, :1], {}, ShapeError, r"\(40, 1, 11, 9\).*\(n_images, 2, 11, 9\)"),
-        (IMAGES * 255, {}, DataError, "divide 8-bit pixels by 255"),
+        (
+            IMAGES * 255,
+            {},
+            DataError,
+            r"8-bit.*by 255.*inside its forward.*beside the weights.*'analog'",
+        ),
         (IMAGES - 0.5, {}, DataError, r"\[-0.5, 0.5\]"),
         (IMAGES * np.nan, {}, DataError, "NaN"),
         (IMAGES, {"normalization": "mean"}, ParameterError, "'mean' is unknown; choose one of percentile, max, none"),

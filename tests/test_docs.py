@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from brianconv import datasets
+from brianconv.conversion.listing import page as page_of_operations
 from brianconv.demo import small_cnn
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +55,10 @@ def test_the_blocks_of_a_page_run(page, written, numpy_target, tmp_path, monkeyp
     exec(compile(blocks_of(ROOT / page), page, "exec"), given)
     assert {path.name for path in tmp_path.iterdir()} == written
     assert page != "README.md" or "equal, " in capsys.readouterr().out, "verify"
+
+
+def test_the_page_of_operations_is_what_the_converters_are():
+    assert (ROOT / "docs" / "operations.md").read_text() == page_of_operations()
 
 
 def test_the_readme_is_short_and_its_links_lead_somewhere():

@@ -98,10 +98,6 @@ def _into_parts(name: str) -> Converter:
     return convert
 
 
-def _transpose_all(walk: Walk, x: Traced, *, path: str = "") -> Traced:
-    raise UnsupportedLayerError("moves the axis of images too; use transpose(1, 2) or permute(0, ...)")
-
-
 def stack(walk: Walk, tensors: Any, dim: int = 0, *, path: str = "") -> Traced:
     """Convert ``torch.stack``."""
     checked = _activations(tensors, "stacks")
@@ -270,7 +266,6 @@ FUNCTIONS: dict[str, Converter] = {
     "transpose": _of("transpose"),
     "swapaxes": _of("swapaxes"),
     "movedim": _of("movedim"),
-    "t": _transpose_all,
     "flip": _of("flip", method=True),
     "roll": _of("roll"),
     "narrow": _of("narrow"),

@@ -96,9 +96,7 @@ class Connectivity(ABC):
     def fan_out(self) -> FanOut:
         """Return which neurons are joined, by channel, row and column if these are independent of one another."""
         pre, post, _ = self.edges()
-        n_pre, n_post = math.prod(self.input_shape), math.prod(self.output_shape)
-        one = Axis.whole(1, 1)
-        return FanOut((n_pre,), (n_post,), (Axis.pairs(pre, post, n_pre, n_post), one, one))
+        return FanOut.of_pairs(self.input_shape, self.output_shape, pre, post)
 
     def linear(self) -> Connectivity:
         """Return the map without its bias."""

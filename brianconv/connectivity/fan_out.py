@@ -93,6 +93,18 @@ class FanOut:
         lengths = zip(image_shape(input_shape), image_shape(output_shape), strict=True)
         return cls(input_shape, output_shape, tuple(Axis.whole(*pair) for pair in lengths))
 
+    @classmethod
+    def of_pairs(cls, input_shape: Shape, output_shape: Shape, pre: np.ndarray, post: np.ndarray) -> FanOut:
+        """Return which neurons are joined, from all pairs (flat, in torch's order); by axis if that says the same."""
+        before, behind = image_shape(input_shape), image_shape(output_shape)
+        places = zip(np.unravel_index(pre, before), np.unravel_index(post, behind), before, behind, strict=True)
+        axes = tuple(Axis.pairs(*pair) for pair in places)
+        if math.prod(axis.joined.nnz for axis in axes) == len(pre):
+            return cls(input_shape, output_shape, axes)
+        n_pre, n_post = math.prod(input_shape), math.prod(output_shape)
+        one = Axis.whole(1, 1)
+        return cls((n_pre,), (n_post,), (Axis.pairs(pre, post, n_pre, n_post), one, one))
+
     def then(self, following: FanOut) -> FanOut | None:
         """Return these paths and those that follow as one, or None if the axes of both have nothing in common."""
         first, second = self, following

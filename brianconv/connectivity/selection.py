@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from brianconv.connectivity.base import Connectivity, Converter, Edges, Shape
-from brianconv.connectivity.fan_out import Axis, FanOut, image_shape
 from brianconv.errors import ShapeError
 
 
@@ -119,17 +118,6 @@ class Selection(Connectivity):
         if self.channels is not None and scale.shape[1:] == (1,) * (len(self.output_shape) - 1):
             return found[(slice(None), *[slice(0, 1)] * (len(self.input_shape) - 1))]
         return found
-
-    def fan_out(self) -> FanOut:
-        """Return which neurons are joined, by channel, row and column where whole channels are taken."""
-        if self.channels is None:
-            return super().fan_out()
-        before, behind = (image_shape(shape) for shape in (self.input_shape, self.output_shape))
-        (post,) = np.nonzero(self.channels >= 0)
-        channels = Axis.pairs(self.channels[post], post, before[0], behind[0])
-        return FanOut(
-            self.input_shape, self.output_shape, (channels, *(Axis.blocks(n, n, n) for n in before[1:]))
-        )  # fmt: skip
 
     def torch_function(self) -> Any:
         """Return the chosen values of a batch."""

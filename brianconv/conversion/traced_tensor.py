@@ -19,7 +19,7 @@ from brianconv.connectivity.reshape import Reshape
 from brianconv.connectivity.selection import Selection
 from brianconv.errors import ShapeError, UnsupportedLayerError
 
-MOST_BRANCHES = 64
+MOST_BRANCHES = 256
 # traced sizes carry the batch as this unlikely number, so that `x.view(x.size(0), -1)` can be followed
 BATCH_SIZE = 10007
 ONE = np.ones(())

@@ -115,7 +115,8 @@ class ShapeTracer(fx.Tracer):
     def _result(self, node: fx.Node) -> Any:
         if node.op == "placeholder":
             first = not any(other.op == "placeholder" and other is not node for other in self.graph.nodes)
-            return torch.empty(BATCH_SIZE, *self.input_shape) if first else None
+            kinds = [parameter.dtype for parameter in self.root.parameters() if parameter.is_floating_point()]  # type: ignore[union-attr]
+            return torch.empty(BATCH_SIZE, *self.input_shape, dtype=kinds[0] if kinds else None) if first else None
         if node.op == "get_attr":
             owner: Any = self.root
             for name in str(node.target).split("."):

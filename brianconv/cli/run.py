@@ -188,7 +188,7 @@ def write_report_of(
     details = simulate(
         spiking, images, converted.n_steps, mode=parsed.mode, synapses=parsed.synapses, dtype=parsed.dtype,
         record_spikes=list(spiking.populations), record_potentials=most_active_neurons(spiking, images, MOST_TRACES),
-        progress=True, **run,
+        progress=True, first_image=shown[0], **run,
     )  # fmt: skip
     title = f"{parsed.model} on {parsed.data}: {parsed.coding} coding"
     recording.report(path, test.images, test.labels, shown=shown, title=title, details=details)

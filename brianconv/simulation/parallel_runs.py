@@ -45,7 +45,7 @@ def run_shards(
     finished, attempts = [0] * len(shards), [1] * len(shards)
 
     def start(shard: int) -> None:
-        of_shard = replace(settings, first_image=int(shards[shard][0]))
+        of_shard = replace(settings, first_image=settings.first_image + int(shards[shard][0]))
         running[shard] = program.start(spiking, images[shards[shard]], of_shard)
 
     def collect(shard: int) -> None:

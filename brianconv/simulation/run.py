@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from brianconv.simulation.runtime import RuntimeNetwork
 from brianconv.spiking import SpikingNetwork
 from brianconv.values import check_choice
 
+MOST_IMAGES = 2**31 - 1
 MODES = ("runtime", "standalone")
 BYTES_PER_POTENTIAL = 24  # the monitor's copy, the file's and the recording's
 
@@ -135,6 +137,7 @@ class Simulation:
         skip: Time = 0,
         early_decision: float | None = None,
         jobs: int = 1,
+        first_image: int = 0,
         progress: bool = False,
         **parameters: object,
     ) -> Recording:
@@ -155,6 +158,9 @@ class Simulation:
             1); no early decision otherwise.
         jobs : int
             Number of processes among which the images are divided, in standalone mode.
+        first_image : int
+            Number of images before the first one: Poisson input depends on it, so that some images of a run can be
+            simulated again with the same spikes.
         progress : bool
             Whether to show a progress bar.
         **parameters
@@ -170,6 +176,7 @@ class Simulation:
         images = image_array(images)
         spiking = self.spiking.with_parameters(**parameters).in_steps(self.dt)
         settings = checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, self.dt)
+        settings = _from_image(settings, first_image)
         _check_jobs(jobs, self._mode)
         self._check_recording_memory(len(images), settings.n_steps)
         start = time.perf_counter()
@@ -277,6 +284,7 @@ def simulate(
     skip: Time = 0,
     early_decision: float | None = None,
     jobs: int = 1,
+    first_image: int = 0,
     progress: bool = False,
     **parameters: object,
 ) -> Recording:
@@ -293,7 +301,7 @@ def simulate(
     """
     check_dt(dt)
     images = image_array(images)
-    checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, dt)
+    _from_image(checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, dt), first_image)
     _check_jobs(jobs, mode)
     simulation = Simulation(
         spiking.with_parameters(**parameters),
@@ -312,6 +320,7 @@ def simulate(
         skip=skip,
         early_decision=early_decision,
         jobs=jobs,
+        first_image=first_image,
         progress=progress,
     )
 
@@ -366,6 +375,12 @@ def checked_run(
             "which ignores its input in the first steps"
         )
     return settings
+
+
+def _from_image(settings: RunSettings, first_image: int) -> RunSettings:
+    if type(first_image) is not int or not 0 <= first_image <= MOST_IMAGES:
+        raise ParameterError(f"first_image is {first_image!r}; it is a whole number from 0 to {MOST_IMAGES}")
+    return replace(settings, first_image=first_image)
 
 
 def _check_jobs(jobs: int, mode: str) -> None:

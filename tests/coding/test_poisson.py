@@ -1,8 +1,10 @@
 """Poisson input: binomial counts, the same for any number of jobs."""
 
 import numpy as np
+import pytest
 
 from brianconv import Simulation, simulate
+from brianconv.errors import ParameterError
 from tests.helpers.codings import fired, one_hidden_layer, spiking_cnn
 from tests.helpers.networks import SMALL_SHAPE, dyadic_images
 
@@ -29,3 +31,18 @@ def test_poisson_spikes_of_an_image_do_not_depend_on_jobs():
     simulation = Simulation(spiking_cnn("poisson"), "standalone")
     whole, divided = (simulation.run(images, 30, jobs=jobs) for jobs in (1, 2))
     np.testing.assert_array_equal(whole.scores, divided.scores)
+
+
+def test_some_images_of_a_run_are_simulated_again_with_the_same_spikes(numpy_target):
+    images, spiking = dyadic_images(4, SMALL_SHAPE), spiking_cnn("poisson")
+    for mode in ("runtime", "standalone"):
+        simulation = Simulation(spiking, mode)
+        whole = simulation.run(images, 20)
+        jobs = (1, 2) if mode == "standalone" else (1,)
+        for n in jobs:
+            again = simulation.run(images[2:], 20, first_image=2, jobs=n)
+            np.testing.assert_array_equal(again.spike_counts_by_image, whole.spike_counts_by_image[2:])
+            assert not np.array_equal(simulation.run(images[2:], 20).scores, whole.scores[2:])
+    for wrong in (-1, 1.5, 2**31, True, "0"):
+        with pytest.raises(ParameterError, match="first_image"):
+            simulation.run(images, 20, first_image=wrong)

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from brianconv.decisions import delayed_scores
+from brianconv.decisions import EarlyDecisions, delayed_scores
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import json_writer, writable_folder, write_together
 from brianconv.notebook import html_table, pandas_for
 from brianconv.positions import Position, position_of_torch_index, torch_index
 from brianconv.saved_recording import ARRAYS, SUMS, read_saved
 from brianconv.spike_trains import SpikeTrain
+from brianconv.stopping import stopped
 from brianconv.values import check_choice
 
 LATENCY_PERCENTS = ("99.0", "99.5", "99.9")
@@ -504,6 +505,24 @@ class Recording:
         """Return the share of correct decisions of the network before conversion."""
         self._check_labels(labels)
         return float((self.ann_scores.argmax(axis=1) == np.asarray(labels)).mean())
+
+    def stopped(self, stop: str) -> EarlyDecisions:
+        """Return the decisions that a stopping rule would have made, from a recording of all steps.
+
+        Parameters
+        ----------
+        stop : str
+            Such as ``"lead >= 0.2"``; see `brianconv.stopping.StoppingRule`.
+
+        Raises
+        ------
+        ParameterError
+            If it is no rule, or images of this recording ended early already.
+        """
+        if self.decided.any():
+            raise ParameterError("images of this recording ended early: record a run without early decision or stop")
+        first = self.evaluation_delay + 1
+        return stopped(self.scores, self.spike_counts_by_image[:, :, -1], stop, first)
 
     def latency(self, labels: np.ndarray, fraction: float = 0.99) -> int | None:
         """Return the first step at which the accuracy reaches a fraction of the ANN's; None if it never does.

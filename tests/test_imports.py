@@ -10,8 +10,8 @@ PACKAGE = Path(__file__).parent.parent / "brianconv"
 ORDER = [
     "__main__", "cli", "demo", "__init__", "comparison", "report", "tuning", "verification", "analysis", "simulation",
     "conversion", "spiking", "population_models", "graph", "connectivity", "coding", "datasets", "images",
-    "recording", "spike_trains", "saved_recording", "decisions", "readers", "values", "progress", "files", "positions",
-    "notebook", "errors",
+    "recording", "spike_trains", "saved_recording", "stopping", "decisions", "readers", "values", "progress", "files",
+    "positions", "notebook", "errors",
 ]  # fmt: skip
 ALLOWED = {
     "torch": {

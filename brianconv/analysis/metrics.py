@@ -40,7 +40,9 @@ def summarize(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
         "synaptic_operations_per_image_std": _deviation(recording.synaptic_operations_by_image),
         "synaptic_operations_per_image": float(recording.synaptic_operations.sum() / recording.n_images),
         "analog_operations_per_image": float(recording.analog_operations.sum() / recording.n_images),
-        "mean_decision_step": None if recording.early_decision is None else float(recording.steps.mean()),
+        "mean_decision_step": float(recording.steps.mean())
+        if recording.early_decision or recording.decided.any()
+        else None,
         "timing": {**recording.timing, "ms_per_image": 1000 * simulate_s / recording.n_images},
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),

@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     parser.add_argument("--images", type=positive, metavar="N", help="test images to run (default: all)")
     add_mode(parser)
+    parser.add_argument(
+        "--stop", type=text, metavar="RULE",
+        help="condition at which an image ends, such as 'lead >= 0.2' or 'stable >= 10 and step > 20'; variables: "
+        "step, best, score, lead, average_lead, stable, spikes",
+    )  # fmt: skip
     parser.add_argument("--jobs", type=jobs, default=1, metavar="N", help="processes that share the images")
     parser.add_argument(
         "--record", type=text, nargs="+", default=[], metavar="LAYER", help="layers whose spikes are recorded"
@@ -71,7 +76,7 @@ def run(parsed: argparse.Namespace) -> None:
     """Run the command."""
     from brianconv.analysis.metrics import summarize, table
     from brianconv.recording import check_labels
-    from brianconv.simulation.run import checked_settings, simulate
+    from brianconv.simulation.run import checked_settings, checked_stop, simulate
 
     folder = writable_folder(parsed.out)
     named = chosen_neurons(parsed.neurons)
@@ -82,6 +87,8 @@ def run(parsed: argparse.Namespace) -> None:
         print(f"{parsed.data}: {note}", flush=True)
     run = {"evaluation_delay": parsed.delay, "skip": converted.skip, "early_decision": parsed.early_decision}
     checked_settings(converted.spiking, test.images, converted.n_steps, **run)
+    checked_stop(converted.spiking, parsed.stop)
+    run["stop"] = parsed.stop
     spikes, potentials = recorded(parsed, converted.spiking, named, test.images)
     if len(converted.spiking.graph.output.shape) == 1:
         check_labels(test.labels, len(test), converted.spiking.n_classes)
@@ -101,9 +108,9 @@ def run(parsed: argparse.Namespace) -> None:
     recording.save(folder)
     summary = summarize(recording, test.labels)
     summary["timing"] = {"convert_s": converted.convert_s, **summary["timing"]}
-    write_json(folder / "result.json", about_run(parsed, converted) | summary)
+    write_json(folder / "result.json", about_run(parsed, converted) | {"stop": parsed.stop} | summary)
     print(table({parsed.mode: summary}))
-    if parsed.early_decision is not None:
+    if parsed.early_decision is not None or parsed.stop is not None:
         print(f"undecided at the last step  {int((~recording.decided).sum())}")
     if not recording.returns_images:
         _print_without_decision(recording, converted.spiking)

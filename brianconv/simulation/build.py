@@ -13,6 +13,7 @@ from brianconv.simulation.readout.on_image import is_standalone
 from brianconv.simulation.runtime import RuntimeNetwork
 from brianconv.simulation.standalone import StandaloneNetwork
 from brianconv.spiking import SpikingNetwork
+from brianconv.stopping import StoppingRule
 
 
 def build_network(
@@ -24,6 +25,7 @@ def build_network(
     record_spikes: Sequence[str] = (),
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
     record_variables: Mapping[str, Sequence[str]] = NOTHING,
+    stop: StoppingRule | None = None,
 ) -> RuntimeNetwork | StandaloneNetwork:
     """Build the Brian2 network for the active device; nothing has run yet.
 
@@ -44,6 +46,8 @@ def build_network(
     record_variables : mapping of str to sequence of str
         Other variables of the equations that are recorded, such as ``{"conv1": ["fatigue"]}``, at the same moments as
         the potentials and in the same neurons: those of `record_potentials`, or all of a population that is not in it.
+    stop : StoppingRule, optional
+        Condition at which an image ends.
 
     Raises
     ------
@@ -74,5 +78,6 @@ def build_network(
     kind = StandaloneNetwork if is_standalone() else RuntimeNetwork
     schedule = NeuronGroup(1, SCHEDULE_EQUATIONS, clock=Clock(dt=dt, name="brianconv__clock"), name="schedule")
     brian = kind(spiking, dtype, dt, Network(name="brianconv__network"), schedule)
+    brian.stop = stop
     brian.populate(synapses, spikes, neurons, variables)
     return brian

@@ -45,6 +45,7 @@ from brianconv.simulation.readout.on_image import OnImage
 from brianconv.simulation.synapses.explicit import connect_explicit, connect_gate
 from brianconv.simulation.synapses.structured import StructuredSynapses
 from brianconv.spiking import SpikingNetwork
+from brianconv.stopping import StoppingRule
 from brianconv.values import check_choice
 
 EQUATION_ERRORS: tuple[type[Exception], ...] = (
@@ -89,6 +90,8 @@ class BrianNetwork(ABC):
     keep : set of str
         Variables of your own groups and synapses, as ``"group.variable"``, that are carried over from image to image;
         others have their initial values at the start of each (see simulation/initial_values.py).
+    stop : StoppingRule or None
+        Condition at which an image ends.
 
     Examples
     --------
@@ -114,6 +117,7 @@ class BrianNetwork(ABC):
     spike_monitors: dict[str, SpikeMonitor] = field(default_factory=dict)
     potential_monitors: dict[str, StateMonitor] = field(default_factory=dict)
     keep: set[str] = field(default_factory=set)
+    stop: StoppingRule | None = None
 
     def __repr__(self) -> str:
         return f"<BrianNetwork, {self.dtype}, dt = {self.dt}: {', '.join(self.populations)}; {self._synapse_kinds}>"

@@ -27,6 +27,7 @@ from brianconv.simulation.program import DEVICE_LOCK, Program, check_device, com
 from brianconv.simulation.run_settings import RunSettings
 from brianconv.simulation.runtime import RuntimeNetwork
 from brianconv.spiking import SpikingNetwork
+from brianconv.stopping import StoppingRule, check_stop
 from brianconv.values import check_choice
 
 MOST_IMAGES = 2**31 - 1
@@ -55,6 +56,9 @@ class Simulation:
     record_variables : mapping of str to sequence of str
         Other variables of the equations, such as ``{"conv1": ["fatigue"]}``, recorded at the same moments and in the
         same neurons: those of `record_potentials`, or all of a population that is not in it.
+    stop : str, optional
+        Condition at which the next image begins, such as ``"lead >= 0.2"``; see `StoppingRule`. It is evaluated when
+        evaluation_delay and skip are over.
 
     Attributes
     ----------
@@ -86,6 +90,7 @@ class Simulation:
         record_spikes: Sequence[str] = (),
         record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
         record_variables: Mapping[str, Sequence[str]] = NOTHING,
+        stop: str | None = None,
     ) -> None:
         check_choice("mode", mode, MODES)
         check_dt(dt)
@@ -106,6 +111,7 @@ class Simulation:
             "record_spikes": self.record_spikes,
             "record_potentials": record_potentials,
             "record_variables": record_variables,
+            "stop": checked_stop(spiking, stop),
         }
         if mode == "runtime":
             with DEVICE_LOCK:
@@ -280,6 +286,7 @@ def simulate(
     record_spikes: Sequence[str] = (),
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
     record_variables: Mapping[str, Sequence[str]] = NOTHING,
+    stop: str | None = None,
     evaluation_delay: Time = 0,
     skip: Time = 0,
     early_decision: float | None = None,
@@ -312,6 +319,7 @@ def simulate(
         record_spikes=record_spikes,
         record_potentials=record_potentials,
         record_variables=record_variables,
+        stop=stop,
     )
     return simulation.run(
         images,
@@ -375,6 +383,17 @@ def checked_run(
             "which ignores its input in the first steps"
         )
     return settings
+
+
+def checked_stop(spiking: SpikingNetwork, stop: str | None) -> StoppingRule | None:
+    """Return a stopping rule; raise ParameterError or ShapeError if it is none, or the output is an image."""
+    if stop is None:
+        return None
+    if len(spiking.graph.output.shape) > 1:
+        raise ShapeError(f"stop compares classes, but the output {spiking.output!r} is an image: leave it out")
+    rule = StoppingRule(stop)
+    check_stop(rule, spiking.n_classes)
+    return rule
 
 
 def _from_image(settings: RunSettings, first_image: int) -> RunSettings:

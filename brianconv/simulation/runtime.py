@@ -22,6 +22,7 @@ from brianconv.simulation.run_settings import RunSettings
 from brianconv.simulation.run_values import layout_images, parameter_values
 from brianconv.simulation.synapses.structured import StructuredSynapses
 from brianconv.spiking import SpikingNetwork
+from brianconv.stopping import StopState
 
 
 class Tally:
@@ -62,6 +63,10 @@ class RuntimeNetwork(BrianNetwork):
     stable_decision : StableDecision
         Early decision of the current image.
     initial_values : InitialValues
+    stop_state : StopState
+        What the stopping rule knows of the current image.
+    output_spikes : int
+        Spikes of the output since the image began.
 
     Examples
     --------
@@ -82,6 +87,8 @@ class RuntimeNetwork(BrianNetwork):
     empty_queues: dict[str, Any] = field(default_factory=dict)
     stable_decision: StableDecision = field(default_factory=lambda: StableDecision(1))
     initial_values: InitialValues = field(default_factory=InitialValues)
+    stop_state: StopState = field(init=False)
+    output_spikes: int = 0
 
     def add_image_operations(self) -> None:
         """Add the three network operations; the tally fills during a run."""
@@ -157,6 +164,9 @@ def advance(brian: RuntimeNetwork) -> None:
         image += 1
         values(brian.populations["input"], "pixel")[:] = brian.images[image[0]][brian.pixel_order]
         brian.stable_decision = StableDecision(1)
+        brian.output_spikes = 0
+        if brian.stop:
+            brian.stop_state = StopState(brian.stop)
         _flush(brian)
         if image == 0:
             brian.initial_values.begin(restored_variables(brian))
@@ -182,6 +192,10 @@ def finish(brian: RuntimeNetwork) -> None:
     if early_decision > 0 and step >= values(schedule, "first"):
         scores = values(brian.output, "score")[brian.class_order]
         decided = bool(brian.stable_decision.update(scores[None], early_decision)[0])
+    brian.output_spikes += len(brian.output.spikes) if brian.stop else 0
+    if brian.stop and not decided and step >= values(schedule, "first"):
+        scores = values(brian.output, "score")[brian.class_order]
+        decided = brian.stop_state.update(scores, int(step[0]), brian.output_spikes)
     if decided or step == values(schedule, "n_steps"):
         brian.tally.steps.append(int(step[0]))
         brian.tally.decided.append(decided)

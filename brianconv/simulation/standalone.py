@@ -39,7 +39,7 @@ class StandaloneNetwork(BrianNetwork):
         """Add what counts steps, reads images, counts spikes and ends images."""
         for index, (name, group) in enumerate(self.populations.items()):
             self.counters[name] = SpikeCounter(group, self.fan_out[name], f"resets_{index}")
-        self.image_end = ImageEnd(self.schedule, self.output, self.class_order)
+        self.image_end = ImageEnd(self.schedule, self.output, self.class_order, self.stop)
         between = [*self._flush_statements(), *restore_statements(self)]
         self.image_sequence = ImageSequence(self.schedule, self.populations["input"], self.pixel_order, between)
         self.add(self.image_sequence, self.image_end, *self.counters.values())

@@ -193,7 +193,7 @@ def test_what_a_spike_carries_follows_a_change():
 @pytest.mark.parametrize(
     ("code", "options", "message"),
     [
-        ("phase", {"n_phases": 4.5}, "n_phases of 'input' is 4.5; it is a whole number"),
+        ("phase", {"n_phases": 4.5}, "n_phases of 'input' is 4.5; it must be a whole number"),
         ("ttfs", {"window": 20.5}, "whole number"),
         ("poisson", {"seed": 1.5}, "whole number"),
         ("rate", {"tau_m": float("inf")}, "tau_m is inf"),

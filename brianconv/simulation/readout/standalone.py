@@ -11,6 +11,7 @@ from brian2.groups.group import CodeRunner, Group
 
 from brianconv.decisions import TOLERANCE
 from brianconv.simulation.readout.on_image import ReadoutCodeObject, counter_arrays
+from brianconv.stopping import StoppingRule
 
 
 class GeneratedOperation(Group, CodeRunner):
@@ -96,10 +97,14 @@ class ImageEnd(GeneratedOperation):
         Number of steps, class decided on, and whether early decision ended the image.
     """
 
-    def __init__(self, schedule: NeuronGroup, output: NeuronGroup, class_order: np.ndarray) -> None:
+    def __init__(
+        self, schedule: NeuronGroup, output: NeuronGroup, class_order: np.ndarray, stop: StoppingRule | None = None
+    ) -> None:
         counter = counter_arrays(schedule)
-        super().__init__("finish", schedule.clock, "end", 2, counter=counter, tolerance=TOLERANCE)
+        condition = stop.in_cpp("_stop_") if stop else ""
+        super().__init__("finish", schedule.clock, "end", 2, counter=counter, tolerance=TOLERANCE, stop=condition)
         self.variables.add_reference("score", output)
+        self.variables.add_reference("_spikespace", output)
         self.variables.add_constant("_n_classes", len(class_order))
         self.variables.add_array(
             "class_order", size=len(class_order), dtype=np.int32, values=class_order, constant=True

@@ -1,4 +1,4 @@
-{# USES_VARIABLES { score, class_order, _n_classes, steps, decisions, decided } #}
+{# USES_VARIABLES { score, class_order, _n_classes, _spikespace, steps, decisions, decided } #}
 {# Ends an image at its last step or when it is decided (Kim et al. 2018, Algorithm 1); stops after the last image. #}
 {% extends 'common_group.cpp' %}
 {% block extra_headers %}
@@ -26,6 +26,23 @@
         _decided = _best == _decision && _stable_steps * _average_difference >= {{counter.early_decision}} * (1 - {{tolerance}});
         _decision = _best;
     }
+    {% if stop %}
+    static long long _stop_counted = 0;
+    static double _stop_average_lead = 0, _stop_stable = 0;
+    static int _stop_before = -1;
+    if ({{counter.step}} == 1) { _stop_counted = 0; _stop_average_lead = 0; _stop_stable = 0; _stop_before = -1; }
+    _stop_counted += {{_spikespace}}[_n_classes];
+    if ({{counter.step}} >= {{counter.first}})
+    {
+        const double _stop_step = {{counter.step}}, _stop_best = _best, _stop_score = _highest;
+        const double _stop_lead = _highest - _second, _stop_spikes = _stop_counted;
+        _stop_average_lead = (_stop_lead + _stop_average_lead) / 2;
+        _stop_stable = _best == _stop_before ? _stop_stable + 1 : 0;
+        _stop_before = _best;
+        (void)_stop_step; (void)_stop_best; (void)_stop_score; (void)_stop_spikes;
+        if ({{stop}}) _decided = true;
+    }
+    {% endif %}
     if (!_decided && {{counter.step}} < {{counter.n_steps}}) return;
 
     {{_dynamic_steps}}.push_back({{counter.step}});

@@ -21,7 +21,7 @@ from brianconv.analysis.energy import (
     normalized_energy,
     spikes_by_layer,
 )
-from brianconv.analysis.metrics import aligned, versions
+from brianconv.analysis.result_json import aligned, versions
 from brianconv.coding import CODINGS, find_coding
 from brianconv.coding.scheme import Coding
 from brianconv.conversion.settings import convert_with_settings

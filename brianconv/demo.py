@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from brianconv import datasets
 from brianconv.analysis import plotting
-from brianconv.analysis.metrics import summarize, table
+from brianconv.analysis.result_json import summarize, table
 from brianconv.conversion.convert import convert
 from brianconv.files import writable_folder, write_atomically, write_json
 from brianconv.positions import position_of_torch_index

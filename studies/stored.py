@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from brianconv.analysis.metrics import versions
+from brianconv.analysis.result_json import versions
 from brianconv.files import write_json
 from brianconv.readers import read_json
 from models.train import WEIGHTS

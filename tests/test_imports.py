@@ -16,7 +16,7 @@ ORDER = [
 ALLOWED = {
     "torch": {
         "connectivity",  # within functions
-        "conversion/tracing.py",
+        "conversion/layers.py",
         "conversion/checkpoints.py",
         "conversion/operations.py",
         "conversion/rearrangements.py",

@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Run the command."""
-    from brianconv.analysis.metrics import summarize, table
+    from brianconv.analysis.result_json import summarize, table
     from brianconv.recording import check_labels
     from brianconv.simulation.run import checked_settings, checked_stop, simulate
 

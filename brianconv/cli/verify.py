@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Print how a network's Brian2 simulation compares with the reference; return DIFFERENT if it does not agree."""
-    from brianconv.analysis.metrics import versions
+    from brianconv.analysis.result_json import versions
     from brianconv.verification.comparison import verify
 
     folder = writable_folder(parsed.out)

@@ -170,7 +170,7 @@ class TracedTensor(Protocol):
 
 
 class Walk(Protocol):
-    """What the conversion of a torch operation needs of the walk through a network; see conversion/tracing.py."""
+    """What the conversion of a torch operation needs of the walk through a network; see conversion/layers.py."""
 
     @property
     def saturates(self) -> bool: ...

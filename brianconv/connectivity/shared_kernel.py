@@ -18,7 +18,7 @@ from brianconv.connectivity.channel_padding import ChannelPadding
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.dense import Dense
 from brianconv.connectivity.fan_out import image_shape
-from brianconv.connectivity.fusion import by_channel, channelwise, fused
+from brianconv.connectivity.folding import by_channel, channelwise, fused
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.reshape import Reshape
 from brianconv.connectivity.transposed_convolution import TransposedConvolution

@@ -94,7 +94,7 @@ def convert(
     >>> spiking.graph.n_neurons
     138
     """
-    from brianconv.conversion.tracing import extract_graph
+    from brianconv.conversion.layers import extract_graph
 
     scheme, options = coding_and_options(coding, parameters)
     threshold_factor = options.pop("threshold_factor", None)

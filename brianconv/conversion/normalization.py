@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from brianconv.connectivity.fusion import appended
+from brianconv.connectivity.folding import appended
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.errors import ConversionNote, ParameterError
 from brianconv.graph import INPUT, LayerGraph, NormalizedNetwork

@@ -13,7 +13,7 @@ import numpy as np
 
 from brianconv.connectivity.base import Connectivity, Shape, Weighted
 from brianconv.connectivity.channel_padding import ChannelPadding
-from brianconv.connectivity.fusion import Chain, appended, as_selection
+from brianconv.connectivity.folding import Chain, appended, as_selection
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.connectivity.reshape import Reshape
 from brianconv.connectivity.selection import Selection

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from brianconv.analysis.energy import SPINNAKER, TRUENORTH, compute_energy
-from brianconv.analysis.metrics import versions
+from brianconv.analysis.result_json import versions
 from brianconv.analysis.traces import MembraneTrace, units_of
 from brianconv.errors import DataError, ParameterError
 from brianconv.graph import INPUT

@@ -76,6 +76,16 @@ def part_of_cache(name: str) -> Path:
     return part
 
 
+def program_key(source: Path, compiler: str) -> str:
+    """Return the key of a program: of all its sources, and of what tells its compiler from others."""
+    digest = hashlib.sha256()
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(compiler.encode(errors="surrogateescape"))
+    return digest.hexdigest()[:32]
+
+
 def fetch_program(
     key: str, working: Path, compile_program: Callable[[], Path], *, part: str = "programs", name: str = "main"
 ) -> Path:

@@ -39,7 +39,7 @@ from brianconv.graph import INPUT, LayerGraph
 from brianconv.positions import Position, checked_positions, torch_index
 from brianconv.simulation.compat import mark_as_used
 from brianconv.simulation.cython_modules import code_object_class
-from brianconv.simulation.memory import check_synapse_memory
+from brianconv.simulation.memory_limit import check_synapse_memory
 from brianconv.simulation.random_functions import RANDOM_FUNCTIONS
 from brianconv.simulation.readout.on_image import OnImage
 from brianconv.simulation.synapses.explicit import connect_explicit, connect_gate

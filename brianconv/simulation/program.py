@@ -8,7 +8,6 @@ compilation. It ends with the process that started it.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import signal
@@ -30,7 +29,7 @@ from brian2.devices.device import reset_device
 from brianconv.errors import OutputError, ParameterError, SimulationError
 from brianconv.files import MORE_FILES, WorkingFolder, reported
 from brianconv.simulation.build import build_network
-from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache
+from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache, program_key
 from brianconv.simulation.compat import names_within_this_program, profiled_seconds
 from brianconv.simulation.compiler import Compiler, compiler_flags, find_compiler, make
 from brianconv.simulation.cpp_project import bundle_sources
@@ -321,7 +320,7 @@ def compile_network(spiking: SpikingNetwork, *, profile: bool = False, **build: 
             results = generate_sources(spiking, source, build, _write_only_results, profile)
             bundle_sources(source, compiler_flags())
             shutil.move(source / "static_arrays", data / "static_arrays")
-            executable = fetch_program(_key(source, compiler), data, lambda: _made(source, compiler))
+            executable = fetch_program(program_key(source, compiler.identity), data, lambda: _made(source, compiler))
             shutil.rmtree(source)
     except BaseException:
         working.remove()
@@ -332,15 +331,6 @@ def compile_network(spiking: SpikingNetwork, *, profile: bool = False, **build: 
 def _made(source: Path, compiler: Compiler) -> Path:
     make(source, compiler)
     return source / "main"
-
-
-def _key(source: Path, compiler: Compiler) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(source.rglob("*")):
-        if path.is_file():
-            digest.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(compiler.identity.encode(errors="surrogateescape"))
-    return digest.hexdigest()[:32]
 
 
 def check_device() -> None:

@@ -20,7 +20,7 @@ from brianconv.positions import Position
 from brianconv.progress import progress_bar
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.build import build_network
-from brianconv.simulation.memory import check_memory
+from brianconv.simulation.memory_limit import check_memory
 from brianconv.simulation.network import NOTHING, check_dt, checked_recordings
 from brianconv.simulation.parallel_runs import run_shards
 from brianconv.simulation.program import DEVICE_LOCK, Program, check_device, compile_network

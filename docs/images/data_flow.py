@@ -18,7 +18,7 @@ BOXES = {
     "Recording": "recording.py\nscores, spikes, potentials",
 }
 STEPS = (
-    "conversion/tracing.py\nconnectivity/",
+    "conversion/layers.py\nconnectivity/",
     "conversion/normalization.py\ncoding/",
     "simulation/build.py",
     "simulation/run.py",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from brianconv import datasets
-from brianconv.analysis.metrics import summarize
+from brianconv.analysis.result_json import summarize
 from brianconv.conversion.settings import convert_with_settings
 from brianconv.conversion.weights import image_statistics, load_model
 from brianconv.simulation.run import simulate

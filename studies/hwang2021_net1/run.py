@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from brianconv import datasets
-from brianconv.analysis.metrics import summarize, versions
+from brianconv.analysis.result_json import summarize, versions
 from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.files import write_json

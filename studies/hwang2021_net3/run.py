@@ -17,7 +17,7 @@ import numpy as np
 from skimage import data
 
 from brianconv import datasets
-from brianconv.analysis.metrics import versions
+from brianconv.analysis.result_json import versions
 from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.files import write_atomically, write_json

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from brianconv import datasets
-from brianconv.analysis.metrics import summarize
+from brianconv.analysis.result_json import summarize
 from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.simulation.run import Simulation

@@ -23,7 +23,7 @@ from brianconv.analysis.energy import (
     normalized_energy,
     operation_counts,
 )
-from brianconv.analysis.metrics import summarize, versions
+from brianconv.analysis.result_json import summarize, versions
 from brianconv.conversion.settings import convert_with_settings
 from brianconv.conversion.weights import load_model
 from brianconv.errors import UnsupportedLayerError

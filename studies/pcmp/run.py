@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from brianconv import datasets
-from brianconv.analysis.metrics import summarize
+from brianconv.analysis.result_json import summarize
 from brianconv.conversion.convert import convert
 from brianconv.conversion.weights import load_model
 from brianconv.recording import Recording

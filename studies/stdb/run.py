@@ -21,7 +21,7 @@ from torch import nn
 
 from brianconv import datasets
 from brianconv.analysis.energy import compute_energy, spikes_per_neuron
-from brianconv.analysis.metrics import versions
+from brianconv.analysis.result_json import versions
 from brianconv.conversion.settings import convert_with_settings
 from brianconv.conversion.weights import image_statistics, load_model
 from brianconv.files import write_json

@@ -24,7 +24,7 @@ from brianconv.analysis.energy import (
     spikes_per_neuron,
     synaptic_operations_by_layer,
 )
-from brianconv.analysis.metrics import summarize
+from brianconv.analysis.result_json import summarize
 from brianconv.coding import CODINGS
 from brianconv.connectivity.average_pooling import AveragePooling
 from brianconv.connectivity.connection import Connection

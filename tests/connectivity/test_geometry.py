@@ -11,7 +11,7 @@ from brianconv.connectivity.base import Connectivity, channels_last
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.reshape import Reshape
-from brianconv.conversion.tracing import extract_graph
+from brianconv.conversion.layers import extract_graph
 from brianconv.errors import MemoryLimitError, ParameterError, ShapeError
 from brianconv.positions import (
     group_index,

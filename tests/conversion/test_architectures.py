@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from brianconv import convert, verify
-from brianconv.conversion.tracing import extract_graph
+from brianconv.conversion.layers import extract_graph
 from tests.helpers.architectures import FULL, SMALL
 from tests.helpers.networks import dyadic_images
 

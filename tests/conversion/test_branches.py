@@ -12,8 +12,8 @@ from torch.nn import functional
 from brianconv import build_network, verify
 from brianconv.connectivity.convolution import Convolution
 from brianconv.connectivity.one_to_one import OneToOne
+from brianconv.conversion.layers import extract_graph
 from brianconv.conversion.normalization import Percentile, normalize
-from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import ConversionNote, DataError, ShapeError, UnsupportedLayerError
 from models import hwang2021, park2020
 from models.layers import Residual

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from brianconv.conversion.tracing import extract_graph
+from brianconv.conversion.layers import extract_graph
 from brianconv.errors import DataError, ShapeError, UnsupportedLayerError
 from tests.helpers.conversions import assert_same_as_torch, refuse
 from tests.helpers.networks import SMALL_SHAPE, small_cnn

@@ -9,7 +9,7 @@ from torch import nn
 
 from brianconv import build_network, simulate, verify
 from brianconv.conversion.convert import convert
-from brianconv.conversion.tracing import extract_graph
+from brianconv.conversion.layers import extract_graph
 from tests.helpers.networks import dyadic_, dyadic_images
 
 NAMES = [

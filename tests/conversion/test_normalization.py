@@ -9,9 +9,9 @@ from torch import nn
 
 from brianconv import ConversionNote, simulate
 from brianconv.conversion.convert import convert
+from brianconv.conversion.layers import extract_graph
 from brianconv.conversion.normalization import Maximum, Percentile, Unscaled, normalize
 from brianconv.conversion.settings import convert_with_settings
-from brianconv.conversion.tracing import extract_graph
 from brianconv.errors import DataError, ParameterError, ShapeError
 from tests.helpers.networks import SMALL_SHAPE, dyadic_images, small_cnn
 

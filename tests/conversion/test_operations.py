@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations, prune
 
 from brianconv import convert, simulate, verify
 from brianconv.coding import CODINGS
-from brianconv.conversion.tracing import extract_graph
+from brianconv.conversion.layers import extract_graph
 from brianconv.errors import ShapeError, UnsupportedLayerError
 from tests.helpers.conversions import assert_same_as_torch, refuse
 from tests.helpers.networks import dyadic_, dyadic_images

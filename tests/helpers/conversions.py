@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from brianconv.conversion.tracing import extract_graph
+from brianconv.conversion.layers import extract_graph
 from tests.helpers.networks import dyadic_images
 
 

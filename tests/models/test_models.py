@@ -13,7 +13,7 @@ from torch import fx, nn
 
 from brianconv import datasets, verify
 from brianconv.conversion.convert import convert
-from brianconv.conversion.tracing import extract_graph
+from brianconv.conversion.layers import extract_graph
 from brianconv.errors import ParameterError
 from models.curves import draw, trainings
 from models.layers import Residual

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from brianconv import Recording, simulate, verify
-from brianconv.analysis.metrics import summarize, table
+from brianconv.analysis.result_json import summarize, table
 from brianconv.cli import main
 from brianconv.conversion.convert import convert
 from brianconv.errors import ParameterError

@@ -9,7 +9,7 @@ from torch.nn import functional
 from brianconv import simulate, verify
 from brianconv.coding import CODINGS
 from brianconv.conversion.convert import convert
-from brianconv.conversion.tracing import extract_graph
+from brianconv.conversion.layers import extract_graph
 from brianconv.errors import UnsupportedLayerError
 from tests.helpers.networks import dyadic_images
 from tests.helpers.pooling import SHAPE, pooling_cnn, pooling_network

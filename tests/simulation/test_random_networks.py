@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from brianconv import verify
 from brianconv.connectivity.shared_kernel import share_weights
 from brianconv.conversion.convert import convert
+from brianconv.conversion.layers import extract_graph
 from brianconv.conversion.normalization import Percentile, normalize
-from brianconv.conversion.tracing import extract_graph
 from tests.helpers.networks import dyadic_images
 from tests.helpers.random_networks import SHAPE, networks
 

@@ -30,7 +30,7 @@ from brianconv.errors import (
     UnknownLayerError,
 )
 from brianconv.graph import NormalizedNetwork
-from brianconv.simulation import memory, program
+from brianconv.simulation import memory_limit, program
 from brianconv.verification.reference import simulate_reference
 from tests.helpers.networks import SMALL_SHAPE, dyadic_, dyadic_images, small_cnn
 
@@ -414,7 +414,7 @@ def test_unknown_coding_is_refused():
 
 
 def test_a_network_that_does_not_fit_is_refused_with_the_figures(small_spiking, monkeypatch):
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: type("Free", (), {"available": 1000})())
+    monkeypatch.setattr(memory_limit.psutil, "virtual_memory", lambda: type("Free", (), {"available": 1000})())
     figures = r"[\d,]+ explicit synapses .* need about .* GB of memory, and .* GB are free"
     with pytest.raises(MemoryLimitError, match=figures + r"; synapses='structured' \(--synapses structured\)"):
         build_network(small_spiking, synapses="explicit")

@@ -102,7 +102,10 @@ class ImageEnd(GeneratedOperation):
     ) -> None:
         counter = counter_arrays(schedule)
         condition = stop.in_cpp("_stop_") if stop else ""
-        super().__init__("finish", schedule.clock, "end", 2, counter=counter, tolerance=TOLERANCE, stop=condition)
+        super().__init__(
+            "early_decision", schedule.clock, "end", 2, name="brianconv__finish", counter=counter, tolerance=TOLERANCE,
+            stop=condition,
+        )  # fmt: skip
         self.variables.add_reference("score", output)
         self.variables.add_reference("_spikespace", output)
         self.variables.add_constant("_n_classes", len(class_order))

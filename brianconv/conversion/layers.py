@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from brianconv.connectivity.base import Converter, Shape
 from brianconv.connectivity.connection import Connection
-from brianconv.connectivity.fusion import Chain
+from brianconv.connectivity.folding import Chain
 from brianconv.connectivity.max_pooling import MaxPooling
 from brianconv.connectivity.one_to_one import OneToOne
 from brianconv.conversion.operations import ARITHMETIC, COMBINING, FUNCTIONS, IN_PLACE, MODULES

@@ -107,8 +107,9 @@ def run(parsed: argparse.Namespace) -> None:
     )
     recording.save(folder)
     summary = summarize(recording, test.labels)
+    about = about_run(parsed, converted) | ({"stop": parsed.stop} if parsed.stop else {})
     summary["timing"] = {"convert_s": converted.convert_s, **summary["timing"]}
-    write_json(folder / "result.json", about_run(parsed, converted) | {"stop": parsed.stop} | summary)
+    write_json(folder / "result.json", about | summary)
     print(table({parsed.mode: summary}))
     if parsed.early_decision is not None or parsed.stop is not None:
         print(f"undecided at the last step  {int((~recording.decided).sum())}")

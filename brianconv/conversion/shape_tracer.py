@@ -7,6 +7,7 @@ would have, so that ``if x.dim() == 4`` and ``assert x.shape[1] == 3`` are follo
 from __future__ import annotations
 
 import linecache
+import threading
 import traceback
 import warnings
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from brianconv.conversion.traced_tensor import BATCH_SIZE
 
 KNOWN = "example"  # where a node keeps the tensor without values that it stands for
 ATTRIBUTES = {"shape", "ndim", "dtype", "device", "is_cuda", "is_sparse", "requires_grad", "layout"}
+ONE_AT_A_TIME = threading.RLock()  # while torch.fx traces, it changes what calling any module does, in all threads
 TORCH = str(Path(torch.__file__).parent)
 OWN = str(Path(__file__).parent)
 
@@ -137,7 +139,8 @@ def trace(
 ) -> fx.GraphModule:
     """Return what `forward()` does, with some of its arguments constant; raise whatever it raises."""
     tracer = ShapeTracer(input_shape, is_known)
-    graph = tracer.trace(model, constants)
+    with ONE_AT_A_TIME:
+        graph = tracer.trace(model, constants)
     for node in graph.nodes:
         node.meta.pop(KNOWN, None)
     return fx.GraphModule(tracer.root, graph, type(model).__name__)

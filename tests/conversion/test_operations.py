@@ -1,6 +1,7 @@
 """Every operation that people write: what becomes of it equals torch, and what cannot be is refused with a remedy."""
 
 import copy
+import threading
 import warnings
 
 import numpy as np
@@ -305,6 +306,27 @@ def test_wrapped_networks_are_unwrapped_and_stay_as_they_are(build):
     with torch.no_grad():
         np.testing.assert_array_equal(plain(images).numpy(), expected)
     extract_graph(model, IMAGE)  # again
+
+
+def test_threads_convert_one_after_the_other_and_leave_torch_as_it_was():
+    """torch.fx changes what calling a module does while it traces, in all threads."""
+    call, outcomes = nn.Module.__call__, []
+    model, images = small(), torch.rand(2, *IMAGE)
+    with torch.no_grad():
+        expected = model(images).numpy()
+
+    def run():
+        outcomes.append(extract_graph(model, IMAGE).forward(images.numpy()))
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 8
+    for outcome in outcomes:
+        np.testing.assert_allclose(outcome, expected, atol=1e-5)
+    assert nn.Module.__call__ is call
 
 
 def by_the_sum(x, layer):

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from brianconv.decisions import EarlyDecisions, delayed_scores
+from brianconv.coding.delayed_evaluation import delayed_scores
+from brianconv.early_decision import EarlyDecisions
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import json_writer, writable_folder, write_together
 from brianconv.notebook import html_table, pandas_for
@@ -308,7 +309,7 @@ class Recording:
         if np.any(np.abs(counts - np.rint(counts)) > WHOLE):
             raise ParameterError(
                 "delayed() takes scores that are firing rates; the output of this run does not fire: use "
-                "brianconv.decisions.skipped_scores"
+                "brianconv.coding.delayed_evaluation.skipped_scores"
             )
         return replace(self, scores=delayed_scores(self.scores, evaluation_delay), evaluation_delay=evaluation_delay)
 

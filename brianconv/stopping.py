@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from brianconv.decisions import EarlyDecisions, StableDecision
+from brianconv.early_decision import EarlyDecisions, StableDecision
 from brianconv.errors import ParameterError
 from brianconv.values import shown
 

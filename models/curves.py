@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.analysis.plotting.style import BLUE, STYLE
+from brianconv.analysis.plotting.colours import BLUE, STYLE
 from brianconv.files import write_atomically
 from brianconv.readers import read_json
 from models.train import WEIGHTS

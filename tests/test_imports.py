@@ -9,13 +9,15 @@ PACKAGE = Path(__file__).parent.parent / "brianconv"
 # from what a user types down to what needs nothing; a part may import parts that stand after it
 ORDER = [
     "__main__", "cli", "demo", "__init__", "comparison", "report", "tuning", "verification", "analysis", "simulation",
-    "conversion", "spiking", "population_models", "graph", "connectivity", "coding", "datasets", "images",
-    "recording", "spike_trains", "saved_recording", "stopping", "decisions", "readers", "values", "progress", "files",
+    "conversion", "spiking", "population_models", "graph", "connectivity",
+    "recording", "spike_trains", "saved_recording", "stopping", "early_decision",
+    "coding", "datasets", "images", "readers", "values", "progress", "files",
     "positions", "notebook", "errors",
 ]  # fmt: skip
 ALLOWED = {
     "torch": {
         "connectivity",  # within functions
+        "conversion/batch_norm.py",
         "conversion/layers.py",
         "conversion/checkpoints.py",
         "conversion/operations.py",
@@ -31,7 +33,7 @@ ALLOWED = {
     },
     "brian2": {
         "simulation",
-        "analysis/plotting/style.py",
+        "analysis/plotting/panels.py",
         "analysis/traces.py",
         "coding/equations.py",
         "coding/latex.py",

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brianconv.coding.delayed_evaluation import SPIKE_COUNT
 from brianconv.coding.encodings import ANALOG, CURRENT, PHASE, POISSON
 from brianconv.coding.neuron_models import INTEGRATE_AND_FIRE
-from brianconv.coding.readouts import SPIKE_COUNT
 from brianconv.coding.scheme import TOLERANCE, Coding, CodingScheme, Parameter, PerLayer
 
 PARAMETERS = {

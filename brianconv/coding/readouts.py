@@ -8,18 +8,6 @@ Examples
 
 from brianconv.coding.scheme import NeuronModel, Readout
 
-SPIKE_COUNT = Readout(
-    name="spike_count",
-    equations="""
-    spike_count                   : integer
-    score                         : 1
-    """,
-    on_spike="spike_count += int(step > evaluation_delay)",
-    on_image="spike_count = 0",
-    evaluate="score = spike_count / clip(step - evaluation_delay, 1, step)",
-    source="Hwang et al. (2021), section 'Delayed Evaluation': spikes count from step delay + 1 on",
-)
-
 ACCUMULATED_POTENTIAL = Readout(
     name="accumulated_potential",
     equations="""

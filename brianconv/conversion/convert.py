@@ -15,9 +15,9 @@ from brianconv.coding.neuron_models import RELAY
 from brianconv.coding.parameters import resolve_parameters
 from brianconv.coding.scheme import Coding, CodingScheme
 from brianconv.coding.times import Time, is_time
+from brianconv.conversion.measured_thresholds import with_measured_thresholds
 from brianconv.conversion.normalization import Normalization, as_normalization, normalize
 from brianconv.conversion.quantization import quantize_weights
-from brianconv.conversion.thresholds import with_measured_thresholds
 from brianconv.errors import DataError, ParameterError, ShapeError, UnknownLayerError, UnsupportedLayerError
 from brianconv.graph import INPUT, LayerGraph, NormalizedNetwork
 from brianconv.images import check_images, image_array

@@ -12,45 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from brianconv.connectivity import FUNCTIONS as CONNECTIVITY_FUNCTIONS
 from brianconv.connectivity import MODULES as CONNECTIVITY_MODULES
 from brianconv.connectivity.average_pooling import AveragePooling
 from brianconv.connectivity.base import Converter, Walk, weight_array
 from brianconv.connectivity.channel_padding import ChannelPadding
-from brianconv.conversion import rearrangements, rectifiers
+from brianconv.conversion import batch_norm, rearrangements, rectifiers
 from brianconv.conversion.traced_tensor import BATCH_SIZE, Traced, concatenated
 from brianconv.errors import ShapeError, UnsupportedLayerError
 
 ONE = np.ones(())
-
-
-def _batch_norm(
-    walk: Walk,
-    x: Traced,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-    *,
-    path: str = "",
-) -> Traced:
-    if running_mean is None or running_var is None or training:
-        raise UnsupportedLayerError(
-            "uses the statistics of the batch (track_running_stats=False or training=True), so that its output would "
-            "depend on the other images; train it with running statistics"
-        )
-    gain = 1.0 / np.sqrt(weight_array(running_var, path) + eps)
-    if gain.shape != x.shape[:1]:
-        raise ShapeError(f"normalises {len(gain)} channels, got an input of shape {x.shape}")
-    gain = gain if weight is None else gain * weight_array(weight, path)
-    shift = weight_array(bias, path, len(gain)) - weight_array(running_mean, path) * gain
-    column = (-1, *([1] * (len(x.shape) - 1)))
-    return x.changed(gain.reshape(column), shift.reshape(column), path)
 
 
 def _identity(walk: Walk, x: Traced, *arguments: Any, path: str = "", **keywords: Any) -> Traced:
@@ -229,14 +201,9 @@ def _operand(x: Traced, constant: Any, path: str) -> np.ndarray:
     return full[0]
 
 
-def _batch_norm_module(walk: Walk, x: Traced, m: nn.BatchNorm1d | nn.BatchNorm2d, path: str) -> Traced:
-    return _batch_norm(walk, x, m.running_mean, m.running_var, m.weight, m.bias, eps=m.eps, path=path)
-
-
 MODULES: dict[str, Converter] = {
     **CONNECTIVITY_MODULES,
-    "BatchNorm1d": _batch_norm_module,
-    "BatchNorm2d": _batch_norm_module,
+    **batch_norm.MODULES,
     **rectifiers.MODULES,
     **rearrangements.MODULES,
     "Flatten": lambda walk, x, m, path: _flatten(walk, x, m.start_dim, m.end_dim, path=path),
@@ -256,7 +223,7 @@ MODULES: dict[str, Converter] = {
 # functions of torch and operator, and methods of tensors, by name
 FUNCTIONS: dict[str, Converter] = {
     **CONNECTIVITY_FUNCTIONS,
-    "batch_norm": _batch_norm,
+    **batch_norm.FUNCTIONS,
     **rectifiers.FUNCTIONS,
     "softmax": _softmax,
     "log_softmax": _softmax,

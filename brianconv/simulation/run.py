@@ -12,7 +12,7 @@ from brian2 import Quantity, ms
 
 from brianconv.coding.times import Time, in_whole_steps, is_quantity
 from brianconv.connectivity.base import channels_last
-from brianconv.decisions import check_early_decision
+from brianconv.early_decision import check_early_decision
 from brianconv.errors import ParameterError, ShapeError
 from brianconv.graph import INPUT
 from brianconv.images import check_images, image_array

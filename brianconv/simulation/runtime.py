@@ -13,7 +13,7 @@ import numpy as np
 from brian2 import NetworkOperation, NeuronGroup, Quantity, Synapses
 from brian2.core.base import BrianObjectException
 
-from brianconv.decisions import StableDecision
+from brianconv.early_decision import StableDecision
 from brianconv.simulation.compat import pathways, queue_state, restore_queue
 from brianconv.simulation.initial_values import InitialValues, restored_variables
 from brianconv.simulation.network import BrianNetwork, explained

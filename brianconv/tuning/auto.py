@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brianconv.coding import find_coding
+from brianconv.coding.delayed_evaluation import skipped_scores
 from brianconv.conversion.settings import convert_with_settings
 from brianconv.datasets.dataset import Dataset
-from brianconv.decisions import early_decisions, skipped_scores
+from brianconv.early_decision import early_decisions
 from brianconv.errors import DataError, ParameterError
 from brianconv.graph import INPUT
 from brianconv.recording import Recording

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 
-from brianconv.analysis.plotting.style import CYCLE, STYLE
+from brianconv.analysis.plotting.colours import CYCLE, STYLE
 from brianconv.readers import read_json
 from brianconv.recording import LATENCY_PERCENTS
 from studies.deep_networks import params

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from brianconv.analysis.plotting.style import CYCLE, STYLE
+from brianconv.analysis.plotting.colours import CYCLE, STYLE
 from brianconv.readers import read_json
 from studies.hwang2021_net1 import params
 

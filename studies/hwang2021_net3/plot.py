@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 
-from brianconv.analysis.plotting.style import CYCLE, STYLE
+from brianconv.analysis.plotting.colours import CYCLE, STYLE
 from brianconv.readers import read_json, read_npz
 from studies.hwang2021_net3 import params
 

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.analysis.plotting.style import BLUE, ORANGE, RED, STYLE
+from brianconv.analysis.plotting.colours import BLUE, ORANGE, RED, STYLE
 from brianconv.files import write_atomically
 from brianconv.readers import read_json
 from studies.kernels import params

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 
-from brianconv.analysis.plotting.style import BLUE, RED, STYLE
+from brianconv.analysis.plotting.colours import BLUE, RED, STYLE
 from brianconv.files import write_atomically
 from brianconv.readers import read_json, read_npz
 from studies.neural_codes import params

@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
-from brianconv.analysis.plotting.style import BLUE, CYCLE, RED, STYLE
+from brianconv.analysis.plotting.colours import BLUE, CYCLE, RED, STYLE
 from brianconv.files import write_atomically
 from brianconv.readers import read_json
 from brianconv.recording import LATENCY_PERCENTS

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.analysis.plotting.style import BLUE, ORANGE, SKY, STYLE
+from brianconv.analysis.plotting.colours import BLUE, ORANGE, SKY, STYLE
 
 GREY = "#999999"
 LABELS = {

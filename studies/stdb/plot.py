@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 
-from brianconv.analysis.plotting.style import BLUE, RED, STYLE
+from brianconv.analysis.plotting.colours import BLUE, RED, STYLE
 from brianconv.files import write_atomically
 from brianconv.readers import read_json
 from studies.stdb import params

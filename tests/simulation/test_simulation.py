@@ -19,7 +19,7 @@ from torch import nn
 from brianconv import Simulation, build_network, simulate, verify
 from brianconv.connectivity.base import channels_last
 from brianconv.conversion.convert import convert, from_normalized
-from brianconv.decisions import early_decisions
+from brianconv.early_decision import early_decisions
 from brianconv.errors import (
     CompilerError,
     DataError,

@@ -7,7 +7,7 @@ import pytest
 
 from brianconv import Simulation, simulate
 from brianconv.cli import main
-from brianconv.decisions import early_decisions
+from brianconv.early_decision import early_decisions
 from brianconv.errors import BrianconvError, ParameterError
 from brianconv.stopping import VARIABLES, StoppingRule, stopped
 from tests.helpers.codings import spiking_cnn

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.analysis.plotting.style import COLUMN_INCHES, panels
+from brianconv.analysis.plotting.colours import COLUMN_INCHES
+from brianconv.analysis.plotting.panels import panels
 
 HEADROOM = 0.04  # margin above and below, as a share of the range of accuracies
 

@@ -9,8 +9,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure, SubFigure
 
 from brianconv.analysis.energy import compute_energy_by_step
+from brianconv.analysis.plotting.colours import CYCLE, PAGE_INCHES, STYLE, YELLOW
 from brianconv.analysis.plotting.raster import plot_raster
-from brianconv.analysis.plotting.style import CYCLE, PAGE_INCHES, STYLE, YELLOW
 from brianconv.analysis.plotting.traces import plot_potentials
 from brianconv.positions import Position
 from brianconv.recording import Recording

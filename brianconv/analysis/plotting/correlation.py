@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.analysis.plotting.style import BLUE, RED, n_neurons, panels
+from brianconv.analysis.plotting.colours import BLUE, RED
+from brianconv.analysis.plotting.panels import n_neurons, panels
 from brianconv.errors import DataError
 from brianconv.graph import INPUT
 from brianconv.recording import Recording

@@ -10,16 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.analysis.plotting.style import (
-    CYCLE,
-    PAGE_INCHES,
-    Recordings,
-    check_images,
-    n_neurons,
-    named,
-    panels,
-    window_ms,
-)
+from brianconv.analysis.plotting.colours import CYCLE, PAGE_INCHES
+from brianconv.analysis.plotting.panels import Recordings, check_images, n_neurons, named, panels, window_ms
 from brianconv.errors import DataError, ParameterError
 from brianconv.recording import Recording, Spikes
 

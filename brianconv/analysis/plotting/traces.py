@@ -9,17 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brianconv.analysis.plotting.style import (
-    CYCLE,
-    GREEN,
-    PAGE_INCHES,
-    RED,
-    Recordings,
-    check_images,
-    named,
-    panels,
-    window_ms,
-)
+from brianconv.analysis.plotting.colours import CYCLE, GREEN, PAGE_INCHES, RED
+from brianconv.analysis.plotting.panels import Recordings, check_images, named, panels, window_ms
 from brianconv.analysis.traces import MembraneTrace, neuron_label, units_of
 from brianconv.coding.equations import equations_of
 from brianconv.errors import DataError

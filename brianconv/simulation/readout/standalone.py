@@ -9,7 +9,7 @@ from brian2 import Clock, NeuronGroup
 from brian2.core.variables import Variables
 from brian2.groups.group import CodeRunner, Group
 
-from brianconv.decisions import TOLERANCE
+from brianconv.early_decision import TOLERANCE
 from brianconv.simulation.readout.on_image import ReadoutCodeObject, counter_arrays
 from brianconv.stopping import StoppingRule
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brianconv.decisions import delayed_scores, early_decisions, skipped_scores
+from brianconv.coding.delayed_evaluation import delayed_scores, skipped_scores
+from brianconv.early_decision import early_decisions
 from brianconv.errors import ParameterError, ShapeError
 
 

@@ -127,3 +127,10 @@ def test_no_files_import_each_other():
 
     for path in imports:
         visit(path, ())
+
+
+def test_every_folder_with_python_files_is_a_package_that_says_what_it_is_for():
+    """A folder without `__init__.py` works in the checkout, and is left out of wheels in silence."""
+    for folder in {path.parent for path in sources()}:
+        first = folder / "__init__.py"
+        assert first.is_file() and ast.get_docstring(ast.parse(first.read_text())), folder

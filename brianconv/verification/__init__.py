@@ -1,0 +1,1 @@
+"""Verification: does Brian2 compute what an independent torch simulation computes?"""

@@ -114,10 +114,9 @@ class Convolution(Weighted):
         reach = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.weight.shape[2:], strict=True)]
         windows = sliding_window_view(padded, reach, axis=(2, 3))  # type: ignore[call-overload]
         windows = windows[:, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]]
-        inputs = np.split(windows, self.groups, axis=1)
-        weights = np.split(self.weight, self.groups, axis=0)
-        parts = [np.tensordot(a, w, axes=((1, 4, 5), (1, 2, 3))) for a, w in zip(inputs, weights, strict=True)]
-        return np.moveaxis(np.concatenate(parts, axis=-1) + self.bias, -1, 1)
+        columns = windows.transpose(0, 1, 4, 5, 2, 3).reshape(len(x), self.groups, -1, math.prod(self.output_shape[1:]))
+        totals = self.weight.reshape(self.groups, -1, columns.shape[2]) @ columns
+        return totals.reshape(len(x), *self.output_shape) + self.bias[:, None, None]
 
     def edges(self) -> Edges:
         (ky, oy, iy), (kx, ox, ix) = (taps[:, :, None] for taps in self.taps)

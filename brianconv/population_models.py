@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ from brianconv.coding.membrane import Membrane, with_membrane
 from brianconv.coding.millivolts import Millivolts, in_volts, statements_in_volts
 from brianconv.coding.neuron_models import RELAY
 from brianconv.coding.scheme import CodingScheme, NeuronModel
+from brianconv.coding.synapse_model import SynapseModel, check_names, with_inputs, with_outputs
 from brianconv.coding.times import Time, is_time
-from brianconv.graph import INPUT, LayerGraph, NormalizedNetwork
+from brianconv.connectivity.connection import Connection
+from brianconv.errors import ParameterError, UnknownLayerError
+from brianconv.graph import INPUT, Layer, LayerGraph, NormalizedNetwork
 from brianconv.notebook import html_table
 
 
@@ -31,6 +35,7 @@ class PopulationModels:
     synaptic_delay: Mapping[str, Time] = field(default_factory=dict)
     membranes: Mapping[str, Membrane] = field(default_factory=dict)
     units: Millivolts | None = None
+    synapses: Mapping[str, SynapseModel] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.graph.shapes.items())
@@ -69,6 +74,56 @@ class PopulationModels:
         """Number of output neurons."""
         return self.graph.output.n_neurons
 
+    @cached_property
+    def connections(self) -> dict[str, tuple[str, str]]:
+        """Names of all connections, such as ``conv1_to_conv2``, with the populations at which they begin and end.
+
+        A second connection between the same populations is ``conv1_to_conv2_2``.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        for layer in self.graph.layers:
+            for connection in layer.connections:
+                name = f"{connection.source}_to_{layer.name}"
+                numbered = [name, *(f"{name}_{k}" for k in range(2, len(found) + 3))]
+                found[next(n for n in numbered if n not in found)] = (connection.source, layer.name)
+        return found
+
+    @property
+    def labelled_connections(self) -> list[tuple[str, Connection, Layer]]:
+        """Name, connection and target of all connections, in the order in which they are made."""
+        pairs = [(connection, layer) for layer in self.graph.layers for connection in layer.connections]
+        return [(name, *pair) for name, pair in zip(self.connections, pairs, strict=True)]
+
+    def check_connection(self, name: str) -> str:
+        """Return the name of a connection; raise UnknownLayerError if there is none of that name."""
+        if not isinstance(name, str) or name not in self.connections:
+            raise UnknownLayerError(
+                f"there is no connection {name!r}; the connections are {', '.join(self.connections)}"
+            )
+        return name
+
+    def check_synapses(self, name: str) -> None:
+        """Raise ParameterError unless a changed connection fits the neurons at both of its ends."""
+        before, after = self.connections[name]
+        model = self.synapses[name]
+        if model.source_equations and before == INPUT and self.coding.encoding.analog_steps != 0:
+            raise ParameterError(
+                f"connection {name!r} starts at pixels, which are no spikes (encoding "
+                f"{self.coding.encoding.name!r}): {model.name} needs spikes"
+            )
+        if model.source_equations and self.longest_delay(before):
+            raise ParameterError(
+                f"connection {name!r} has a delay; {model.name} reads its presynaptic variables when a spike leaves: "
+                "convert with synaptic_delay=0"
+            )
+        if model.delay and self.neurons[before].spike_value != "1":
+            raise ParameterError(
+                f"connection {name!r}: spikes of {self.neurons[before].name} neurons carry a value "
+                f"({self.neurons[before].spike_value}) that changes while they are in transit; delays that differ "
+                "between synapses need spikes that all carry the same"
+            )
+        check_names(model, self.model(before), self.model(after), name)
+
     def check_population(self, name: str) -> str:
         """Return the name of a population given as in Brian2 or in torch; UnknownLayerError if there is none."""
         return self.graph.resolve(name)
@@ -80,6 +135,13 @@ class PopulationModels:
             model = statements.without_spikes(model)
         if population in self.membranes:
             model = with_membrane(model, self.membranes[population])
+        if self.synapses:
+            ends = {
+                name: (before, after) for name, (before, after) in self.connections.items() if name in self.synapses
+            }
+            leaving = [self.synapses[name] for name, (before, _) in ends.items() if before == population]
+            arriving = [self.synapses[name] for name, (_, after) in ends.items() if after == population]
+            model = with_inputs(with_outputs(model, leaving, population), arriving, population)
         if self.units and self.is_biological(population):
             model = in_volts(model)
         if population == INPUT:
@@ -99,9 +161,10 @@ class PopulationModels:
     def restored_variables(self, population: str) -> list[str]:
         """Return the variables of a changed population that are reset to their initial values when an image begins."""
         own, changed = self.own_neuron(population), self.neurons[population]
-        if changed == own:
+        touched = any(population in self.connections[name] for name in self.synapses)
+        if changed == own and not touched:
             return []
-        of_coding = replace(self, neurons={**self.neurons, population: own}).model(population)
+        of_coding = replace(self, neurons={**self.neurons, population: own}, synapses={}).model(population)
         return statements.restored(changed, self.model(population), of_coding, population)
 
     def is_biological(self, population: str) -> bool:
@@ -129,10 +192,15 @@ class PopulationModels:
             name: (steps >= d) & (steps < d + (n_steps if lasting is None else lasting)) for name, d in late.items()
         }
 
-    def on_pre(self, population: str, target: str) -> str:
-        """Return what a spike of a population does to the neurons of a target layer when it arrives."""
+    def on_pre(self, connection: str) -> str:
+        """Return what a spike does when it arrives over a connection."""
+        population, target = self.connections[connection]
         delay = self.synaptic_delay.get(target, 0)
-        return statements.on_pre(self.neurons[population], int(delay) if isinstance(delay, (int, np.integer)) else 0)
+        of_coding = statements.on_pre(
+            self.neurons[population], int(delay) if isinstance(delay, (int, np.integer)) else 0
+        )
+        changed = self.synapses.get(connection)
+        return changed.effect(of_coding) if changed else of_coding
 
     def delay_line(self, population: str) -> str:
         """Return the statements that keep what the spikes of a population carry until they arrive; '' if none do."""
@@ -188,7 +256,7 @@ class PopulationModels:
         values = in_steps._own_values(name) | self._own_values(name) | dict(model.namespace)
         if name != INPUT and statements.has_variable(model, "drive"):
             values["drive"] = "the neuron's bias" if self.graph.layer(name).bias.any() else "0, as there is no bias"
-        begin = [f"{variable} = {changed.initial.get(variable, 0)}" for variable in in_steps.restored_variables(name)]
+        begin = [f"{variable} = {model.initial.get(variable, 0)}" for variable in in_steps.restored_variables(name)]
         delays = {layer.name: self.synaptic_delay.get(layer.name, 0) for layer in self.graph.layers}
         return describe_population(
             name,
@@ -203,11 +271,10 @@ class PopulationModels:
                     layer.name,
                     connection.n_synapses,
                     str(delay) if isinstance(delay := delays[layer.name], Quantity) else f"{delay} steps",
-                    in_steps.on_pre(name, layer.name),
+                    in_steps.on_pre(label),
                     layer.is_pooling,
                 )
-                for layer in self.graph.targets(name)
-                for connection in layer.connections
+                for label, connection, layer in self.labelled_connections
                 if connection.source == name
             ],
             evaluate=in_steps.evaluate if name == self.output else "",

@@ -17,6 +17,7 @@ from brianconv.coding.membrane import Membrane
 from brianconv.coding.millivolts import Millivolts
 from brianconv.coding.parameters import parameters_in_steps, resolve_parameters
 from brianconv.coding.scheme import NeuronModel
+from brianconv.coding.synapse_model import SynapseKind, SynapseModel
 from brianconv.coding.times import in_whole_steps, is_quantity
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
@@ -66,8 +67,8 @@ class SpikingNetwork(PopulationModels):
         layers : str, sequence of str or None
             Populations to change; None for all but the input and those that pool.
         **changes
-            Fields of NeuronModel: equations, method, threshold, reset, on_image, spike_value, on_pre, refractory,
-            namespace, initial, keep. Every variable that the equations add starts each image at its initial value: 0,
+            Fields of NeuronModel: equations, method, threshold, reset, on_image, spike_value, refractory, namespace,
+            initial, keep. Every variable that the equations add starts each image at its initial value: 0,
             or the one in ``initial={"w_a": 0.1}``; ``keep=["w_a"]`` carries it over from one image to the next.
 
         Raises
@@ -77,6 +78,12 @@ class SpikingNetwork(PopulationModels):
         """
         names = self._chosen(layers)
         unknown = [key for key in changes if key not in NeuronModel.__dataclass_fields__]
+        if "on_pre" in unknown:
+            arriving = [name for name, (_, after) in self.connections.items() if after in names]
+            raise ParameterError(
+                "what a spike does belongs to a connection: use change_connection("
+                f"{arriving[0] if arriving else next(iter(self.connections))!r}, on_pre=...)"
+            )
         if unknown:
             fields = ", ".join(NeuronModel.__dataclass_fields__)
             raise ParameterError(f"a neuron model has no {unknown[0]!r}; it has {fields}")
@@ -85,6 +92,56 @@ class SpikingNetwork(PopulationModels):
         if {"initial", "keep"} & set(changes):
             for name in names:
                 statements.check_own_values(spiking.neurons[name], spiking.model(name), name)
+        return spiking
+
+    def change_connection(
+        self, connections: str | Sequence[str] | None = None, model: SynapseKind | str = "", **changes: Any
+    ) -> SpikingNetwork:
+        """Return a copy in which the spikes of some connections do something else.
+
+        Parameters
+        ----------
+        connections : str, sequence of str or None
+            Names such as ``conv1_to_conv2`` (`connections` has all of them); None for all but those that pool.
+        model : SynapseKind or str
+            A named model such as ``ExponentialCurrent(tau=5*ms)``; or equations of each synapse, as in
+            `brian2.Synapses`, besides those of its weight ``w``.
+        **changes
+            Fields of SynapseModel: ``on_pre`` (what a spike does when it arrives, such as ``"v_post += w * x"``),
+            ``on_post``, ``delay`` (a `JitteredDelay`), ``namespace``, ``initial`` and others.
+
+        Raises
+        ------
+        UnknownLayerError, ParameterError
+            If a connection, a field or a variable does not exist, or the connection pools.
+
+        Notes
+        -----
+        Connections whose synapses have a state or a delay of their own, or change their weights, have explicit
+        synapses; all others work with structured ones.
+
+        Examples
+        --------
+        >>> _ = torch.manual_seed(2)
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)))
+        >>> slow = spiking.change_connection("input_to_layer_0", ExponentialCurrent(tau=5))
+        >>> slow.on_pre("input_to_layer_0")
+        'I_syn_post += w'
+        """
+        pooling = [name for name, _, layer in self.labelled_connections if layer.is_pooling]
+        names = self._chosen_connections(connections, pooling)
+        unknown = [key for key in changes if key not in SynapseModel.__dataclass_fields__]
+        if unknown:
+            fields = ", ".join(SynapseModel.__dataclass_fields__)
+            raise ParameterError(f"a connection has no {unknown[0]!r} that could be changed; it has {fields}")
+        if isinstance(model, str) and model:
+            changes["model"] = model
+        named = model.model if isinstance(model, SynapseKind) else None
+        changed = {name: replace(named or self.synapses.get(name, SynapseModel()), **changes) for name in names}
+        spiking = replace(self, synapses={**self.synapses, **changed})
+        for name in names:
+            spiking.check_synapses(name)
         return spiking
 
     def with_membrane(self, layers: str | Sequence[str] | None = None, **properties: Any) -> SpikingNetwork:
@@ -158,6 +215,9 @@ class SpikingNetwork(PopulationModels):
         values = [value for by_population in self.parameters.values() for value in by_population.values()]
         values += [*self.synaptic_delay.values()]
         values += [value for m in self.membranes.values() for value in (m.tau_m, m.refractory, m.noise)]
+        for model in self.synapses.values():
+            values += [model.namespace[name] for name in model.times]
+            values += [model.delay.low, model.delay.high] if model.delay else []
         return any(is_quantity(value) for value in values)
 
     def in_steps(self, dt: Quantity) -> SpikingNetwork:
@@ -172,11 +232,28 @@ class SpikingNetwork(PopulationModels):
             self,
             parameters=parameters_in_steps(self.coding, self.parameters, dt),
             membranes={name: membrane.in_steps(dt) for name, membrane in self.membranes.items()},
+            synapses={name: model.in_steps(dt) for name, model in self.synapses.items()},
             synaptic_delay={
                 name: in_whole_steps(delay, dt, f"the synaptic delay of {name!r}")
                 for name, delay in self.synaptic_delay.items()
             },
         )
+
+    def _chosen_connections(self, connections: str | Sequence[str] | None, pooling: Sequence[str]) -> list[str]:
+        if connections is None:
+            return [name for name in self.connections if name not in pooling]
+        if not isinstance(connections, (Sequence, Set)):
+            raise ParameterError(f"connections is {connections!r}; it is a name, or a list of names")
+        names = [
+            self.check_connection(name) for name in ([connections] if isinstance(connections, str) else connections)
+        ]
+        for name in names:
+            if name in pooling:
+                raise ParameterError(
+                    f"connection {name!r} is maximum pooling, which passes spikes on without weights: change the "
+                    "connections after it"
+                )
+        return names
 
     def _chosen(self, layers: str | Sequence[str] | None) -> list[str]:
         if layers is None:

@@ -37,28 +37,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["MPLBACKEND"] = "Agg"  # pictures are written, whatever the user's own backend
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")
+    received: list[BaseException] = []  # an import that is interrupted ends with another exception
     try:
-        with _signals_raised(), logs_shown(), warnings.catch_warnings():
+        with _signals_raised(received), logs_shown(), warnings.catch_warnings():
             if parsed.run is not codes.run:
                 import_module("brian2")  # which takes over warnings when it is imported
             warnings.showwarning = _show_note
             return parsed.run(parsed) or 0
-    except BrianconvError as error:
-        print(f"brianconv: error: {error}", file=sys.stderr)
+    except BaseException as error:
+        status = _status(received[0] if received else error, getattr(parsed, "resumes", False))
+        if status is None:
+            raise
+        return status
+
+
+def _status(ending: BaseException, resumes: bool) -> int | None:
+    """Say what has ended a command, and return its exit status; None for what nobody expects."""
+    if isinstance(ending, BrianconvError):
+        print(f"brianconv: error: {ending}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, SystemExit, GeneratorExit, _Terminated) as ending:
-        if type(ending) not in (KeyboardInterrupt, _Terminated):  # only the user's model raises others
-            print(f"brianconv: error: the model tried to end the program: {ending!r}", file=sys.stderr)
-            return 2
+    if isinstance(ending, (SystemExit, GeneratorExit)):  # only the user's model raises them
+        print(f"brianconv: error: the model tried to end the program: {ending!r}", file=sys.stderr)
+        return 2
+    if isinstance(ending, (KeyboardInterrupt, _Terminated)):
         terminated = isinstance(ending, _Terminated)
-        kept = "; the same command resumes where it stopped" if getattr(parsed, "resumes", False) else ""
+        kept = "; the same command resumes where it stopped" if resumes else ""
         what = "terminated" if terminated else "interrupted"
         with suppress(OSError):  # the terminal may be gone
             print(f"brianconv: {what}, no result was written{kept}", file=sys.stderr, flush=True)
         return int(ending.args[0]) if terminated else INTERRUPTED
-    except BrokenPipeError:  # whoever read the output, such as head, has ended
+    if isinstance(ending, BrokenPipeError):  # whoever read the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
+    return None
 
 
 def _show_note(
@@ -80,19 +91,24 @@ class _Terminated(BaseException):
 
 
 @contextmanager
-def _signals_raised() -> Iterator[None]:
-    """Let the signals that end a command unwind it, as Ctrl+C does, so that it removes its working folders."""
+def _signals_raised(received: list[BaseException]) -> Iterator[None]:
+    """Let the signals that end a command unwind it, as Ctrl+C does, so that it removes its working folders.
+
+    What is raised is added to `received`.
+    """
 
     def unwind(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # one is enough
-        raise _Terminated(128 + number)
+        if number != signal.SIGINT:
+            signal.signal(number, signal.SIG_IGN)  # one is enough
+        received.append(KeyboardInterrupt() if number == signal.SIGINT else _Terminated(128 + number))
+        raise received[-1]
 
-    chosen = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    chosen = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         chosen = []
     before = {number: signal.getsignal(number) for number in chosen}
     for number, handler in before.items():
-        if handler is signal.SIG_DFL:  # nohup ignores a closed terminal
+        if handler in (signal.SIG_DFL, signal.default_int_handler):  # nohup ignores a closed terminal
             signal.signal(number, unwind)
     try:
         yield

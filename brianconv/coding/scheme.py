@@ -83,9 +83,6 @@ class NeuronModel:
         Statements that set the state at the first step of an image.
     spike_value : str
         What a spike of this neuron is worth, in its own variables.
-    on_pre : str
-        What a spike of this neuron does to a postsynaptic one; ``w`` is the weight, and variables of this neuron have
-        the suffix ``_pre``. Empty for ``v_post += w * ...`` with what the spike carries; see `effect`.
     refractory : str or None
         Brian2 expression for a refractory period, or None.
     active : (str, str) or None
@@ -117,7 +114,6 @@ class NeuronModel:
     reset: str
     on_image: str
     spike_value: str = "1"
-    on_pre: str = ""
     refractory: str | None = None
     active: tuple[str, str] | None = None
     namespace: Mapping[str, Any] = field(default_factory=dict)
@@ -127,9 +123,7 @@ class NeuronModel:
 
     @property
     def effect(self) -> str:
-        """What a spike of this neuron does to a postsynaptic one."""
-        if self.on_pre:
-            return self.on_pre
+        """What a spike of this neuron does to a postsynaptic one, unless its connection is changed."""
         worth = suffixed(self.spike_value, "_pre")
         worth = f"({worth})" if " + " in worth else worth
         return "v_post += w" if worth == "1" else f"v_post += w * {worth}"

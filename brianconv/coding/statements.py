@@ -63,7 +63,7 @@ def delay_line(model: NeuronModel, longest: int) -> str:
 def on_pre(model: NeuronModel, delay: int) -> str:
     """Return what a spike does to a postsynaptic neuron when it arrives, after a delay in steps."""
     if delay and model.spike_value != "1":
-        return replace(model, spike_value=f"sent_{delay}", on_pre="").effect
+        return replace(model, spike_value=f"sent_{delay}").effect
     return model.effect
 
 

@@ -7,7 +7,7 @@ image to image is named in ``keep`` of the neuron model, or in `BrianNetwork.kee
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from brian2 import NeuronGroup, Synapses, get_device
@@ -29,12 +29,15 @@ class InitialValues:
 
     def __init__(self) -> None:
         self.variables: dict[str, ArrayVariable] = {}
+        self.clocks: list[tuple[ArrayVariable, ArrayVariable]] = []
         self.initial: dict[str, np.ndarray] = {}
         self.final: dict[str, bytes] = {}
 
-    def begin(self, variables: dict[str, ArrayVariable]) -> None:
-        """Start a run."""
-        self.variables = variables
+    def begin(
+        self, variables: dict[str, ArrayVariable], clocks: Sequence[tuple[ArrayVariable, ArrayVariable]] = ()
+    ) -> None:
+        """Start a run; see `restored_variables` and `last_updates`."""
+        self.variables, self.clocks = variables, list(clocks)
         for name, variable in variables.items():
             values = variable.get_value()
             if self.final.get(name) != values.tobytes():
@@ -45,6 +48,8 @@ class InitialValues:
         """Give the variables the values that they had at the start of the run."""
         for name, variable in self.variables.items():
             variable.get_value()[:] = self.initial[name]
+        for variable, now in self.clocks:
+            variable.get_value()[:] = now.get_value()
 
     def end(self) -> None:
         """End a run, complete or not."""
@@ -60,9 +65,31 @@ def restored_variables(brian: BrianNetwork) -> dict[str, ArrayVariable]:
     found: dict[str, ArrayVariable] = {}
     for name, group in brian.populations.items():
         found |= {f"{name}.{v}": group.variables[v] for v in brian.spiking.restored_variables(name)}
+    for name, changed in brian.spiking.synapses.items():
+        if changed.model:
+            synapses = brian.connections[name]
+            assert isinstance(synapses, Synapses)
+            found |= {
+                f"{name}.{v}": synapses.variables[v]
+                for v in _changing(synapses, (DIFFERENTIAL_EQUATION,))
+                if v not in changed.keep
+            }
     for group, names in _of_users(brian):
         found |= {f"{group.name}.{v}": group.variables[v] for v in names}
     return {name: variable for name, variable in found.items() if name not in brian.keep}
+
+
+def last_updates(brian: BrianNetwork) -> list[tuple[ArrayVariable, ArrayVariable]]:
+    """Return when event-driven variables were last updated, and the present time, to which that is set.
+
+    These variables are restored as well; they begin to change when an image does.
+    """
+    kept = {name.partition(".")[0] for name in brian.keep}
+    return [
+        (group.variables["lastupdate"], group.variables["t"])
+        for group in brian.network.objects
+        if isinstance(group, Synapses) and group.event_driven is not None and group.name not in kept
+    ]
 
 
 def _of_users(brian: BrianNetwork) -> Iterator[tuple[Group, list[str]]]:
@@ -78,7 +105,10 @@ def _of_users(brian: BrianNetwork) -> Iterator[tuple[Group, list[str]]]:
 
 
 def _changing(group: Group, kinds: tuple[str, ...]) -> list[str]:
-    return [name for name, eq in group.equations.items() if eq.type in kinds and not FIXED & set(eq.flags)]
+    equations = dict(group.equations.items())
+    if isinstance(group, Synapses) and group.event_driven is not None:
+        equations |= dict(group.event_driven.items())
+    return [name for name, eq in equations.items() if eq.type in kinds and not FIXED & set(eq.flags)]
 
 
 def restore_statements(brian: BrianNetwork) -> list[str]:
@@ -94,4 +124,7 @@ def restore_statements(brian: BrianNetwork) -> list[str]:
             f"{{ static const std::vector<std::decay<decltype(*{first})>::type> _initial({first}, {last}); "
             f"if ({image} > 0) std::copy(_initial.begin(), _initial.end(), {first}); }}"
         )
+    for variable, now in last_updates(brian):
+        array, time = (f"brian::{device.get_array_name(v, access_data=False)}" for v in (variable, now))
+        statements.append(f"std::fill({array}.begin(), {array}.end(), {time}[0]);")
     return statements

@@ -31,11 +31,12 @@ from brian2.units.fundamentalunits import DimensionMismatchError, Quantity, have
 
 from brianconv.coding.equations import equations_of, renamed
 from brianconv.coding.scheme import NeuronModel, tolerance
+from brianconv.coding.synapse_model import SynapseModel
 from brianconv.connectivity.base import channels_last
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.shared_kernel import share_weights
 from brianconv.errors import ParameterError
-from brianconv.graph import INPUT, LayerGraph
+from brianconv.graph import INPUT
 from brianconv.positions import Position, checked_positions, torch_index
 from brianconv.simulation.compat import mark_as_used
 from brianconv.simulation.cython_modules import code_object_class
@@ -151,6 +152,12 @@ class BrianNetwork(ABC):
     def output(self) -> NeuronGroup:
         return self.populations[self.spiking.output]
 
+    def takes_time(self, connection: str) -> bool:
+        """Whether spikes of a connection can be in transit at the end of an image."""
+        changed = self.spiking.synapses.get(connection)
+        delayed = self.spiking.synaptic_delay.get(self.spiking.connections[connection][1])
+        return bool(delayed) or bool(changed and changed.delay)
+
     def add(self, *objects: BrianObject) -> None:
         """Add objects to the network."""
         self.network.add(*objects)
@@ -164,17 +171,16 @@ class BrianNetwork(ABC):
     ) -> None:
         """Make all objects; see `build_network` for the parameters."""
         spiking = self.spiking
-        explicit = explicit_connections(spiking.graph, synapses)
+        explicit = explicit_connections(spiking, synapses)
         check_synapse_memory(explicit, synapses, self.dtype)
         self.network.schedule = _slots(len(spiking.populations))
         self.add(self.schedule)
         for index, name in enumerate(spiking.populations):
             with explained(self, EQUATION_ERRORS, name):
                 _add_population(self, index, name)
-        for layer in spiking.graph.layers:
-            for connection in layer.connections:
-                with explained(self, EQUATION_ERRORS, layer.name):
-                    _connect(self, layer.name, connection, connection in explicit)
+        for label, connection, layer in spiking.labelled_connections:
+            with explained(self, EQUATION_ERRORS, connection=label):
+                _connect(self, label, layer.name, connection, connection in explicit)
         _add_output_operations(self)
         _add_monitors(self, record_spikes, neurons, variables)
         self.add_image_operations()
@@ -191,7 +197,10 @@ class BrianNetwork(ABC):
 
 @contextmanager
 def explained(
-    brian: BrianNetwork, errors: tuple[type[Exception], ...], population: str | None = None
+    brian: BrianNetwork,
+    errors: tuple[type[Exception], ...],
+    population: str | None = None,
+    connection: str | None = None,
 ) -> Iterator[None]:
     """Turn Brian2's message about equations that it refuses into one ParameterError that names object and reason."""
     try:
@@ -201,12 +210,27 @@ def explained(
         reason: BaseException = error
         while (below := reason.__cause__ or reason.__context__) is not None:
             reason = below
-        where = f"population {population!r}" if population else str(error).split("\n")[0]
-        variables = ", ".join(variable for variable in ("v", "drive", *brian.spiking.parameters))
+        where = str(error).split("\n")[0]
+        where = f"population {population!r}" if population else f"connection {connection!r}" if connection else where
         raise ParameterError(
-            f"Brian2 refuses the equations ({where}): {reason}; a changed neuron model must keep the variables "
-            f"{variables}"
+            f"Brian2 refuses the equations ({where}): {reason}{_missing(brian, population)}"
         ) from error
+
+
+def _missing(brian: BrianNetwork, population: str | None) -> str:
+    """Return which variables of its coding scheme a changed population has lost, as the end of a message."""
+    spiking = brian.spiking
+    lost = {}
+    for name in [population] if population else spiking.populations:
+        own = equations_of(spiking.own_neuron(name).equations)
+        absent = [variable for variable in own if variable not in spiking.neurons[name].equations]
+        if absent:
+            lost[name] = absent
+    if not lost:
+        return ""
+    return "; changed neurons must keep the variables of their coding scheme: " + ", ".join(
+        f"{name!r} has lost {', '.join(absent)}" for name, absent in lost.items()
+    )
 
 
 def check_dt(dt: Quantity) -> None:
@@ -293,7 +317,7 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
             setattr(group, counter, linked_var(brian.schedule, counter))
     if name != INPUT and "drive" in group.equations:
         group.drive = spiking.graph.layer(name).bias.ravel()[channels_last(spiking.graph.shapes[name])]
-    for variable, value in spiking.neurons[name].initial.items():
+    for variable, value in model.initial.items():
         setattr(group, variable, value)
     group.state_updater.when = "integrate"
     group.thresholder["spike"].when = _slot("thresholds", index)
@@ -316,24 +340,27 @@ def _initial_statements(model: NeuronModel) -> str:
     return (model.on_image + awake).strip()
 
 
-def explicit_connections(graph: LayerGraph, synapses: str) -> list[Connection]:
+def explicit_connections(spiking: SpikingNetwork, synapses: str) -> list[Connection]:
     """Return the connections whose synapses are stored one by one."""
     check_choice("synapses", synapses, SYNAPSES, "are")
-    connections = [connection for layer in graph.layers for connection in layer.connections]
     return [
-        c for c in connections if synapses == "explicit" or (share_weights(c.chain) is None and not c.chain[-1].gates)
+        c
+        for label, c, _ in spiking.labelled_connections
+        if synapses == "explicit"
+        or (label in spiking.synapses and spiking.synapses[label].is_explicit)
+        or (share_weights(c.chain) is None and not c.chain[-1].gates)
     ]
 
 
-def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: bool) -> None:
+def _connect(brian: BrianNetwork, label: str, name: str, connection: Connection, explicit: bool) -> None:
     spiking = brian.spiking
     source, target = brian.populations[connection.source], brian.populations[name]
-    on_pre = spiking.on_pre(connection.source, name)
+    on_pre, changed = spiking.on_pre(label), spiking.synapses.get(label, SynapseModel())
     delay = spiking.synaptic_delay.get(name, 0) * brian.dt
     slot = _slot("synapses", spiking.populations.index(connection.source))
     dtype = getattr(np, brian.dtype)
-    unit = spiking.units.swing * mV if spiking.units and spiking.is_biological(name) else 1
-    label = _unused(f"{source.name}_to_{target.name}", brian.connections)
+    in_volts = spiking.units and spiking.is_biological(name) and not changed.equations  # its variables have no unit
+    unit = spiking.units.swing * mV if spiking.units and in_volts else 1
     pooling = spiking.graph.layer(name).is_pooling
     if pooling:
         on_pre = renamed(on_pre, lambda name: "1" if name == "w" else name)
@@ -341,12 +368,14 @@ def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: b
     if explicit and pooling:
         synapses = connect_gate(connection, source, target, on_pre, worth(on_pre), delay, slot, label)
     elif explicit:
-        synapses = connect_explicit(connection, source, target, on_pre, delay, slot, dtype, label, unit)
+        synapses = connect_explicit(
+            connection, source, target, on_pre, delay, slot, dtype, label, unit, changed, brian.dt
+        )
     else:
         synapses = StructuredSynapses(
             source, target, connection.chain, on_pre,
             gate=f"abs({worth(on_pre)})", delay=delay, weight_unit=unit, dtype=dtype, when=slot,
-            name=label,
+            name=label, namespace=changed.namespace,
         )  # fmt: skip
     brian.connections[synapses.name] = synapses
     brian.add(synapses)
@@ -357,12 +386,6 @@ def _connect(brian: BrianNetwork, name: str, connection: Connection, explicit: b
 def worth(on_pre: str) -> str:
     """Return what a spike adds to its target: the right side of ``v_post += ...``."""
     return on_pre.partition("+=")[2].strip()
-
-
-def _unused(name: str, taken: Mapping[str, object]) -> str:
-    """Return a name, numbered from the second one on: two connections may join the same populations."""
-    candidates = [name, *(f"{name}_{k}" for k in range(2, len(taken) + 3))]
-    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def _add_output_operations(brian: BrianNetwork) -> None:

@@ -15,7 +15,7 @@ from brian2.core.base import BrianObjectException
 
 from brianconv.early_decision import StableDecision
 from brianconv.simulation.compat import pathways, queue_state, restore_queue
-from brianconv.simulation.initial_values import InitialValues, restored_variables
+from brianconv.simulation.initial_values import InitialValues, last_updates, restored_variables
 from brianconv.simulation.network import BrianNetwork, explained
 from brianconv.simulation.neurons.threshold import Sleeping
 from brianconv.simulation.run_settings import RunSettings
@@ -169,7 +169,7 @@ def advance(brian: RuntimeNetwork) -> None:
             brian.stop_state = StopState(brian.stop)
         _flush(brian)
         if image == 0:
-            brian.initial_values.begin(restored_variables(brian))
+            brian.initial_values.begin(restored_variables(brian), last_updates(brian))
         else:
             brian.initial_values.restore()
 
@@ -226,4 +226,4 @@ def _flush(brian: RuntimeNetwork) -> None:
 def _takes_time(brian: RuntimeNetwork, synapses: Synapses) -> bool:
     """Whether spikes can be in transit at the end of an image; a user's own synapses may have any delay."""
     ours = brian.connections.get(synapses.name) is synapses
-    return not ours or bool(brian.spiking.synaptic_delay.get(synapses.target.name))
+    return not ours or brian.takes_time(synapses.name)

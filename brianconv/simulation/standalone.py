@@ -54,7 +54,7 @@ class StandaloneNetwork(BrianNetwork):
         for synapses in self.connections.values():
             if isinstance(synapses, StructuredSynapses):
                 statements += synapses.flush_statements()
-            elif self.spiking.synaptic_delay.get(synapses.target.name):
+            elif self.takes_time(synapses.name):
                 statements += [
                     f"for (auto &_spikes : brian::{pathway.name}.queue[0]->queue) _spikes.clear();"
                     for pathway in pathways(synapses)

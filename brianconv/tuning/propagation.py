@@ -15,9 +15,20 @@ from torch.nn import functional
 from brianconv.connectivity.base import Connectivity
 from brianconv.connectivity.connection import Connection
 from brianconv.connectivity.max_pooling import MaxPooling
+from brianconv.errors import ParameterError
 from brianconv.graph import Layer
+from brianconv.spiking import SpikingNetwork
 
 Map = Callable[[Tensor], Tensor]
+
+
+def check_unchanged_synapses(spiking: SpikingNetwork) -> None:
+    """Raise ParameterError if a user has changed what the spikes of a connection do."""
+    for name, changed in spiking.synapses.items():
+        raise ParameterError(
+            f"connection {name!r} has changed synapses ({changed.name}), for which nothing is tuned: tune the network "
+            "first, and change its connections then"
+        )
 
 
 class Propagation:

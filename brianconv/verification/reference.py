@@ -553,6 +553,11 @@ def _decision_step(scores: np.ndarray, early_decision: float | None, first: int)
 def _neurons(
     spiking: SpikingNetwork, name: str, images: np.ndarray, real: torch.dtype, relative_tolerance: float, skip: int
 ) -> Neurons:
+    for changed in spiking.synapses:
+        raise ParameterError(
+            f"connection {changed!r} has changed synapses ({spiking.synapses[changed].name}), for which there is no "
+            "torch reference: verify the network before its connections are changed"
+        )
     model = spiking.neurons[name]
     pooling = spiking.graph.layer(name).connections[0].chain[-1] if name != INPUT else None
     if model != spiking.own_neuron(name) or not (isinstance(pooling, MaxPooling) or model.name in NEURONS):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from brian2 import NeuronGroup, Synapses
+from brian2 import NeuronGroup, Synapses, ms
 from brian2.units.fundamentalunits import Quantity
 
+from brianconv.coding.synapse_model import SynapseModel
 from brianconv.connectivity.base import Edges
 from brianconv.connectivity.connection import Connection
 from brianconv.simulation.compat import pathways
@@ -13,6 +14,8 @@ from brianconv.simulation.synapses.targets import protect_events
 
 # memory of one stored synapse while the network is built, measured on 13.4 million synapses
 BYTES_PER_SYNAPSE = {"float64": 95, "float32": 50}
+
+UNCHANGED = SynapseModel()
 
 
 def sorted_edges(connection: Connection) -> Edges:
@@ -36,6 +39,8 @@ def connect_explicit(
     dtype: type,
     name: str,
     weight_unit: Quantity | float = 1,
+    changed: SynapseModel = UNCHANGED,
+    dt: Quantity = 1 * ms,
 ) -> Synapses:
     """Return the synapses of a connection, made from its sorted edges.
 
@@ -55,13 +60,20 @@ def connect_explicit(
         Of the synapses.
     weight_unit : Quantity
         Of the weights, such as mV.
+    changed : SynapseModel
+        What the synapses have besides their weights.
+    dt : Quantity
+        Length of a step.
     """
+    weight = "w : 1" if weight_unit == 1 else "w : volt"
     synapses = Synapses(
         source,
         target,
-        "w : 1" if weight_unit == 1 else "w : volt",
+        f"{weight}\n{changed.model}",
         on_pre=on_pre,
-        delay=delay,
+        on_post=changed.on_post or None,
+        delay=None if changed.delay else delay,
+        namespace=dict(changed.namespace),
         dtype=dtype,
         clock=source.clock,
         name=name,
@@ -69,6 +81,11 @@ def connect_explicit(
     i, j, w = sorted_edges(connection)
     synapses.connect(i=i, j=j)
     synapses.w = w.astype(dtype) * weight_unit
+    if changed.delay:
+        synapses.pre.delay = changed.delay.drawn(len(i)) * dt + delay
+    for variable, value in changed.initial.items():
+        if variable in synapses.variables:
+            setattr(synapses, variable, value)
     synapses.pre.when = slot
     protect_events(synapses)
     return synapses

@@ -32,6 +32,7 @@ from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint, fingerprint
 from brianconv.tuning.kernels.first_spikes import FirstSpikeNetwork, Kernel, Transmitted, firing_populations
 from brianconv.tuning.kernels.settings import Descent
+from brianconv.tuning.propagation import check_unchanged_synapses
 from brianconv.values import mapping, real, reals, whole
 
 LOSSES = ("precision", "minimum", "maximum")
@@ -142,6 +143,7 @@ def check_kernels(spiking: SpikingNetwork, images: np.ndarray, descent: Descent)
             "kernels are tuned for layers without delay, leak, rest and noise: leave out synaptic_delay, tau_m, "
             "refractory and noise, and give them to the tuned network"
         )
+    check_unchanged_synapses(spiking)
     for name in firing_populations(spiking):
         if spiking.neurons[name] != spiking.coding.neuron:
             raise ParameterError(f"population {name!r} has changed neurons: kernels need those of the ttfs code")

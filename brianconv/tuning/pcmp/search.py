@@ -25,6 +25,7 @@ from brianconv.progress import progress_bar
 from brianconv.spiking import SpikingNetwork
 from brianconv.tuning.checkpoint import Checkpoint, fingerprint
 from brianconv.tuning.pcmp.layer_error import LayerwiseSimulation
+from brianconv.tuning.propagation import check_unchanged_synapses
 from brianconv.values import mapping, reals
 
 CANDIDATES = tuple(k / 100 for k in range(51))
@@ -177,6 +178,7 @@ def check_pcmp(spiking: SpikingNetwork, images: np.ndarray, n_steps: int, candid
             "pcmp tunes neurons without leak, rest and noise whose pixels are constant currents: leave out tau_m, "
             f"refractory, noise and encoding (here: {spiking.coding.encoding.name!r})"
         )
+    check_unchanged_synapses(spiking)
     for name in charged_populations(spiking):
         original = spiking.coding.encoding.neuron if name == INPUT else spiking.coding.neuron
         if spiking.neurons[name] != original:

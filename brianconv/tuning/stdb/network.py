@@ -30,6 +30,7 @@ from brianconv.errors import OutputError, ParameterError, UnsupportedLayerError
 from brianconv.files import write_atomically, write_json
 from brianconv.graph import INPUT, Layer
 from brianconv.spiking import SpikingNetwork
+from brianconv.tuning.propagation import check_unchanged_synapses
 from brianconv.tuning.stdb.input import encode
 from brianconv.tuning.stdb.neurons import CrossingTime, LeakySpikes, Surrogate
 
@@ -253,6 +254,7 @@ def check_trainable(spiking: SpikingNetwork, n_steps: int | None = None) -> None
             "synaptic delays, noise, refractory periods, further decays and pre-charges are not trained: leave out "
             "synaptic_delay, tau_m, refractory, noise and v_init"
         )
+    check_unchanged_synapses(spiking)
     for layer in spiking.graph.layers:
         _check_layer(layer, layer is spiking.graph.output)
 

@@ -24,6 +24,23 @@ from brianconv.graph import INPUT, Layer, LayerGraph, NormalizedNetwork
 from brianconv.notebook import html_table
 
 
+@dataclass(frozen=True)
+class CurrentMapping:
+    """The current and the firing rate with which other neurons stand for an activation; see `biology.with_neurons`.
+
+    Attributes
+    ----------
+    gain, offset : float
+        Charge per step for an activation: gain * activation + offset.
+    peak : float
+        Spikes per step that stand for an activation of 1.
+    """
+
+    gain: float
+    offset: float
+    peak: float
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class PopulationModels:
     """The fields of a `SpikingNetwork`, and what follows from them for each of its populations."""
@@ -36,6 +53,7 @@ class PopulationModels:
     membranes: Mapping[str, Membrane] = field(default_factory=dict)
     units: Millivolts | None = None
     synapses: Mapping[str, SynapseModel] = field(default_factory=dict)
+    mappings: Mapping[str, CurrentMapping] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.graph.shapes.items())

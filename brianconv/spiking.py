@@ -18,7 +18,7 @@ from brianconv.coding.millivolts import Millivolts
 from brianconv.coding.parameters import parameters_in_steps, resolve_parameters
 from brianconv.coding.scheme import NeuronModel
 from brianconv.coding.synapse_model import SynapseKind, SynapseModel
-from brianconv.coding.times import in_whole_steps, is_quantity
+from brianconv.coding.times import WHOLE, in_whole_steps, is_quantity
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
 from brianconv.population_models import PopulationModels
@@ -45,6 +45,10 @@ class SpikingNetwork(PopulationModels):
         Leak, refractory period and noise of populations that have them; see `with_membrane`.
     units : Millivolts or None
         Potentials in volts instead of normalised activations; see `in_millivolts`.
+    synapses : mapping of str to SynapseModel
+        What the spikes of changed connections do; see `change_connection`.
+    mappings : mapping of str to CurrentMapping
+        Currents of layers that were given other neurons; see `biology.with_neurons`.
 
     Examples
     --------
@@ -226,8 +230,15 @@ class SpikingNetwork(PopulationModels):
         Raises
         ------
         ParameterError
-            If a delay, a refractory period or a window is not a whole number of steps.
+            If a delay, a refractory period or a window is not a whole number of steps, or neurons were made for steps
+            of another length.
         """
+        for name, model in self.neurons.items():
+            if model.dt is not None and abs(float(model.dt / dt) - 1) > WHOLE:
+                raise ParameterError(
+                    f"the neurons of {name!r} ({model.name}) were made for steps of {model.dt}: simulate with "
+                    f"dt={model.dt}, or make them with dt={dt}"
+                )
         return replace(
             self,
             parameters=parameters_in_steps(self.coding, self.parameters, dt),

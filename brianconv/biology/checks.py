@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+from typing import Any
+
 import numpy as np
 
 from brianconv.coding.times import is_number, is_time
 from brianconv.errors import ParameterError
+
+
+def default_time(value: Any) -> Any:
+    """Return the field of a dataclass whose default is a quantity."""
+    return field(default_factory=lambda: value)
 
 
 def check_time_constant(name: str, value: object) -> None:

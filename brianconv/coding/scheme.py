@@ -96,6 +96,8 @@ class NeuronModel:
     keep : sequence of str
         Variables that keep their values from one image to the next. All others have their initial values at the start
         of every image.
+    dt : Quantity or None
+        Length of the steps for which numbers in the equations hold; None for any.
     source : str
 
     Examples
@@ -119,6 +121,7 @@ class NeuronModel:
     namespace: Mapping[str, Any] = field(default_factory=dict)
     initial: Mapping[str, Any] = field(default_factory=dict)
     keep: Sequence[str] = ()
+    dt: Any = None
     source: str = ""
 
     @property

@@ -72,7 +72,9 @@ class Dense(Weighted):
         """Return the map between activations divided by their scales, each one number or one per neuron."""
         post = np.broadcast_to(np.ravel(output_scale), self.output_shape)
         pre = np.broadcast_to(np.ravel(input_scale), self.input_shape)
-        return replace(self, weight=self.weight * pre / post[:, None], bias=self.bias / post)
+        weight = self.weight if np.all(pre == 1) else self.weight * pre  # large: a copy takes long
+        weight = weight if np.all(post == 1) else weight / post[:, None]
+        return replace(self, weight=weight, bias=self.bias / post)
 
     def _times(self, gain: np.ndarray) -> Dense:
         return replace(self, weight=self.weight * gain[:, None])

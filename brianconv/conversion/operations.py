@@ -266,11 +266,20 @@ FUNCTIONS: dict[str, Converter] = {
     "to": _identity,
     "type_as": _identity,
     "double": _identity,
+    "type": _identity,
+    "cpu": _identity,
+    "cuda": _identity,
+    "detach": _identity,
+    "requires_grad_": _identity,
 }
 # functions whose first argument need not be an activation
 COMBINING = rectifiers.COMBINING | {
     "float",
     "double",
+    "cpu",
+    "cuda",
+    "detach",
+    "type",
     "to",
     "type_as",
     "cat",

@@ -396,3 +396,15 @@ def test_several_outputs_are_refused_with_their_names():
         convert(model, normalization="none", input_shape=IMAGE, output="other")
     with pytest.raises(UnsupportedLayerError, match="leave it out"):
         convert(small(), normalization="none", input_shape=IMAGE, output="logits")
+
+
+@pytest.mark.parametrize(
+    "cast",
+    [
+        lambda x, first: x.to(device=first.weight.device, dtype=first.weight.dtype, non_blocking=True),
+        lambda x, first: x.cpu().detach().type(first.weight.dtype).type_as(first.weight),
+        lambda x, first: x.cuda() if x.is_cuda else x.contiguous().clone().requires_grad_(False),
+    ],
+)
+def test_what_only_moves_or_casts_a_tensor_changes_nothing(cast):
+    assert_same_as_torch(Calls(lambda x, a, b: b(a(cast(x, a)).relu()), conv(4, 6), conv(6, 2)), IMAGE)

@@ -36,6 +36,8 @@ class Layer:
         Paths of the torch modules that went into it.
     ceiling : array, one number or one per channel, or None
         The largest activation, of a clipped ReLU such as ReLU6.
+    relays : bool
+        Whether its neurons only pass on the spikes of another population, one to one (see dales_law.py).
     """
 
     name: str
@@ -43,6 +45,7 @@ class Layer:
     rectified: bool
     modules: tuple[str, ...]
     ceiling: np.ndarray | None = None
+    relays: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -61,6 +64,11 @@ class Layer:
     def is_pooling(self) -> bool:
         """Whether the layer passes on the largest value of each window (maximum pooling)."""
         return self.connections[0].chain[-1].gates
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether the layer has no neurons of its own: it pools, or relays."""
+        return self.relays or self.is_pooling
 
     @property
     def bias(self) -> np.ndarray:
@@ -163,7 +171,7 @@ class LayerGraph:
         """Number of layers in front of each population; that of the input is 0."""
         depth = {INPUT: 0}
         for layer in self.layers:
-            own = 0 if layer.is_pooling else 1  # pooling passes spikes on at once
+            own = 0 if layer.passes_on else 1  # which passes spikes on at once
             depth[layer.name] = own + max(depth[connection.source] for connection in layer.connections)
         return depth
 

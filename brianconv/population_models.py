@@ -172,7 +172,7 @@ class PopulationModels:
         """Return the neuron model that the coding scheme itself gives to a population."""
         if population == INPUT:
             return self.coding.encoding.neuron
-        if self.graph.layer(population).is_pooling:
+        if self.graph.layer(population).passes_on:
             return RELAY
         return (population == self.output and self.coding.readout.neuron) or self.coding.neuron
 

@@ -6,15 +6,17 @@ it, verification/ simulates it in torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 from brian2 import Quantity, ms
 
+from brianconv import dales_law
 from brianconv.coding import statements
 from brianconv.coding.membrane import Membrane
 from brianconv.coding.millivolts import Millivolts
+from brianconv.coding.neuron_models import RELAY
 from brianconv.coding.parameters import parameters_in_steps, resolve_parameters
 from brianconv.coding.scheme import NeuronModel
 from brianconv.coding.synapse_model import SynapseKind, SynapseModel
@@ -22,6 +24,7 @@ from brianconv.coding.times import WHOLE, in_whole_steps, is_quantity
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
 from brianconv.population_models import PopulationModels
+from brianconv.values import check_choice
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,7 +136,7 @@ class SpikingNetwork(PopulationModels):
         >>> slow.on_pre("input_to_layer_0")
         'I_syn_post += w'
         """
-        pooling = [name for name, _, layer in self.labelled_connections if layer.is_pooling]
+        pooling = [name for name, _, layer in self.labelled_connections if layer.passes_on]
         names = self._chosen_connections(connections, pooling)
         unknown = [key for key in changes if key not in SynapseModel.__dataclass_fields__]
         if unknown:
@@ -178,6 +181,56 @@ class SpikingNetwork(PopulationModels):
         for name in names:
             spiking.model(name)  # raises an error if it is impossible
         return spiking
+
+    def with_dale(self, inhibition: str = "split") -> SpikingNetwork:
+        """Return a network that obeys Dale's law: each hidden neuron excites all its targets, or inhibits all of them.
+
+        A population that has weights of both signs keeps the positive ones. The negative ones belong to a second
+        population, ``<name>_inhibitory``, whose neurons fire with those of the first. Sums, and therefore spikes, are
+        the same (up to rounding, as they are added in another order). The input is no population of neurons in this
+        sense: its weights keep their signs.
+
+        Parameters
+        ----------
+        inhibition : {"split", "relay"}
+            The second population receives the same input as the first; or it is driven by the first, one to one, and
+            passes its spikes on in the same step.
+
+        Raises
+        ------
+        ParameterError
+            If a connection cannot be divided by sign, or connections have been changed: change them afterwards.
+
+        Examples
+        --------
+        >>> _ = torch.manual_seed(2)
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> spiking = convert(model, np.random.default_rng(0).random((5, 4)))
+        >>> spiking.with_dale().populations
+        ['input', 'layer_0', 'layer_0_inhibitory', 'layer_2']
+        """
+        check_choice("inhibition", inhibition, dales_law.WAYS)
+        if self.synapses:
+            raise ParameterError("connections have been changed: divide them by sign first, and change them afterwards")
+        before = self.normalized
+        graph = dales_law.with_signs(before.graph, inhibition)
+        ann = graph if before.ann is before.graph else dales_law.with_signs(before.ann, inhibition)
+        scale = {name: before.activation_scale[dales_law.first_of(name, self.populations)] for name in graph.names}
+        firsts = {name: dales_law.first_of(name, self.populations) for name in graph.names}
+        relays = {layer.name for layer in graph.layers if layer.relays}
+
+        def of_firsts(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: values[first] for name, first in firsts.items() if first in values}
+
+        return replace(
+            self,
+            normalized=replace(before, graph=graph, ann=ann, activation_scale=scale),
+            parameters={key: of_firsts(by_population) for key, by_population in self.parameters.items()},
+            neurons=of_firsts(self.neurons) | dict.fromkeys(relays, RELAY),
+            synaptic_delay=of_firsts(self.synaptic_delay) | dict.fromkeys(relays, 0),
+            membranes={n: membrane for n, membrane in of_firsts(self.membranes).items() if n not in relays},
+            mappings={n: mapping for n, mapping in of_firsts(self.mappings).items() if n not in relays},
+        )
 
     def in_millivolts(self, v_rest: float = -70.0, v_threshold: float = -50.0) -> SpikingNetwork:
         """Return the same network with potentials in volts; weights are postsynaptic potentials, spikes are the same.
@@ -261,14 +314,14 @@ class SpikingNetwork(PopulationModels):
         for name in names:
             if name in pooling:
                 raise ParameterError(
-                    f"connection {name!r} is maximum pooling, which passes spikes on without weights: change the "
-                    "connections after it"
+                    f"connection {name!r} only passes spikes on (maximum pooling, or a relay), without weights: change "
+                    "the connections after it"
                 )
         return names
 
     def _chosen(self, layers: str | Sequence[str] | None) -> list[str]:
         if layers is None:
-            return [layer.name for layer in self.graph.layers if not layer.is_pooling]
+            return [layer.name for layer in self.graph.layers if not layer.passes_on]
         if not isinstance(layers, (Sequence, Set)):
             raise ParameterError(f"layers is {layers!r}; it is a name, or a list of names")
         return [self.check_population(name) for name in ([layers] if isinstance(layers, str) else layers)]

@@ -8,8 +8,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "brianconv"
 # from what a user types down to what needs nothing; a part may import parts that stand after it
 ORDER = [
-    "__main__", "cli", "demo", "__init__", "comparison", "report", "tuning", "verification", "analysis", "simulation",
-    "conversion", "spiking", "biology", "population_models", "graph", "connectivity",
+    "__main__", "cli", "demo", "__init__", "comparison", "report", "tuning", "verification", "analysis",
+    "biology", "simulation", "conversion", "spiking", "dales_law", "population_models", "graph", "connectivity",
     "recording", "spike_trains", "saved_recording", "stopping", "early_decision",
     "coding", "datasets", "images", "readers", "values", "progress", "files",
     "positions", "notebook", "errors",
@@ -32,6 +32,7 @@ ALLOWED = {
         "tuning",
     },
     "brian2": {
+        "biology",
         "simulation",
         "analysis/plotting/panels.py",
         "analysis/traces.py",

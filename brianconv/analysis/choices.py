@@ -26,7 +26,7 @@ def lively_neurons(spiking: SpikingNetwork, image: np.ndarray, count: int) -> di
     dict of str to list of positions
         One layer and its neurons, in the form of ``record_potentials``.
     """
-    hidden = [layer.name for layer in spiking.graph.layers[:-1] if not layer.is_pooling]
+    hidden = [layer.name for layer in spiking.graph.layers[:-1] if not layer.passes_on]
     layer = hidden[-1] if hidden else spiking.output
     activation = image.ravel() if layer == INPUT else next(spiking.graph.activations(image))[layer].ravel()
     order = np.argsort(activation, kind="stable")

@@ -100,7 +100,7 @@ def _start(spiking: SpikingNetwork, layer: str, values: Mapping[str, float]) -> 
 def _threshold(spiking: SpikingNetwork, layer: str, values: Mapping[str, Any], fired: np.ndarray) -> np.ndarray:
     """Return the threshold of each step, NaN where the neuron cannot fire or its threshold is not known."""
     nothing = np.full(len(fired), np.nan)
-    if (layer != INPUT and spiking.graph.layer(layer).is_pooling) or (
+    if (layer != INPUT and spiking.graph.layer(layer).passes_on) or (
         layer == spiking.output and not spiking.coding.readout.fires
     ):
         return nothing

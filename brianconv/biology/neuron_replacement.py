@@ -133,7 +133,7 @@ def _changed_layers(spiking: SpikingNetwork, layers: str | Sequence[str] | None)
             "something else than a rate: use coding 'rate', 'analog' or 'poisson'"
         )
     if layers is None:
-        names = [layer.name for layer in spiking.graph.layers[:-1] if not layer.is_pooling]
+        names = [layer.name for layer in spiking.graph.layers[:-1] if not layer.passes_on]
     else:
         names = [spiking.check_population(name) for name in ([layers] if isinstance(layers, str) else layers)]
     for name in names:
@@ -196,7 +196,7 @@ def _mapped(spiking: SpikingNetwork, mappings: Mapping[str, CurrentMapping]) -> 
     graph, sent = spiking.graph, {INPUT: 1.0}
     layers = []
     for layer in graph.layers:
-        if layer.is_pooling:
+        if layer.passes_on:
             sent[layer.name] = sent[layer.connections[0].source]
             layers.append(layer)
             continue

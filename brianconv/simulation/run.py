@@ -465,7 +465,7 @@ def _add_ticks(spiking: SpikingNetwork, steps: np.ndarray, spikes: np.ndarray, o
     n_steps = spikes.shape[1]
     running = np.arange(1, n_steps + 1) <= steps[:, None]
     for column, (name, shape) in enumerate(spiking.graph.shapes.items()):
-        if name == spiking.output or (name != INPUT and spiking.graph.layer(name).is_pooling):
+        if name == spiking.output or (name != INPUT and spiking.graph.layer(name).passes_on):
             continue
         values = {key: by[name] for key, by in spiking.shared_values.items() if name in by}
         of_layer = ticks(values, n_steps) * running

@@ -24,6 +24,9 @@ Map = Callable[[Tensor], Tensor]
 
 def check_unchanged_synapses(spiking: SpikingNetwork) -> None:
     """Raise ParameterError if a user has changed what the spikes of a connection do."""
+    for layer in spiking.graph.layers:
+        if layer.relays:
+            raise ParameterError(f"{layer.name!r} relays spikes: tune the network first, and divide its signs then")
     for name, changed in spiking.synapses.items():
         raise ParameterError(
             f"connection {name!r} has changed synapses ({changed.name}), for which nothing is tuned: tune the network "

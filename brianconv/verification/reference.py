@@ -374,6 +374,13 @@ class Relay(Neurons):
         return left, right, top, bottom
 
 
+class PassOn(Neurons):
+    """Passes on what another population sends, one to one."""
+
+    def step(self, arriving: torch.Tensor, t: int) -> Stepped:
+        return (arriving != 0).to(arriving.dtype), arriving, arriving
+
+
 NEURONS: dict[str, type[Neurons]] = {
     "integrate_and_fire": IntegrateAndFire,
     "weighted_spikes": WeightedSpikes,
@@ -560,7 +567,8 @@ def _neurons(
         )
     model = spiking.neurons[name]
     pooling = spiking.graph.layer(name).connections[0].chain[-1] if name != INPUT else None
-    if model != spiking.own_neuron(name) or not (isinstance(pooling, MaxPooling) or model.name in NEURONS):
+    relays = name != INPUT and spiking.graph.layer(name).relays
+    if model != spiking.own_neuron(name) or not (isinstance(pooling, MaxPooling) or relays or model.name in NEURONS):
         raise ParameterError(
             f"population {name!r} has neurons ({model.name}) for which there is no torch reference: "
             f"there is one for {', '.join(NEURONS)} with unchanged equations"
@@ -577,6 +585,8 @@ def _neurons(
         np.argsort(channels_last(spiking.graph.shapes[name])),
         skip if name == spiking.output else 0,
     )
+    if relays:
+        return PassOn(drive, given)
     return Relay(drive, given, pooling) if isinstance(pooling, MaxPooling) else NEURONS[model.name](drive, given)
 
 

@@ -16,6 +16,7 @@ from brianconv.coding.delayed_evaluation import delayed_scores
 from brianconv.early_decision import EarlyDecisions
 from brianconv.errors import DataError, ParameterError, UnknownLayerError
 from brianconv.files import json_writer, writable_folder, write_together
+from brianconv.monitored import Monitored, checked_variables
 from brianconv.notebook import html_table, pandas_for
 from brianconv.positions import Position, position_of_torch_index, torch_index
 from brianconv.saved_recording import ARRAYS, SUMS, read_saved
@@ -140,6 +141,8 @@ class Recording:
         Whether the output has a ReLU, which a potential that accumulates does not have.
     spiking : SpikingNetwork or None
         The network that was simulated; None for a recording that was loaded from files.
+    monitors : mapping of str to Monitored
+        What monitors of your own have recorded, by their names; see ``extend`` of `Simulation`.
 
     Examples
     --------
@@ -176,6 +179,7 @@ class Recording:
     score_of_one: np.ndarray | None = None
     rectified: bool = False
     spiking: Any = None
+    monitors: Mapping[str, Monitored] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         recorded = ", ".join(self.spikes) or "none"
@@ -339,8 +343,13 @@ class Recording:
             order = np.argsort(parts.image, kind="stable")
             spikes[layer] = Spikes(parts.image[order], parts.step[order], parts.torch_index[order])
         potentials = {layer: of_all.of_images(chosen) for layer, of_all in self.potentials.items()}
+        monitors = {name: of_all.of_images(chosen) for name, of_all in self.monitors.items()}
         return replace(
-            self, spikes=spikes, potentials=potentials, **{name: getattr(self, name)[chosen] for name in ARRAYS}
+            self,
+            spikes=spikes,
+            potentials=potentials,
+            monitors=monitors,
+            **{name: getattr(self, name)[chosen] for name in ARRAYS},
         )
 
     def named(self, layer: str) -> str:
@@ -610,6 +619,9 @@ class Recording:
             arrays[f"potentials/{layer}"] = potentials.values
             arrays[f"potential_neurons/{layer}"] = potentials.torch_index
             arrays |= {f"variables/{layer}/{name}": values for name, values in potentials.variables.items()}
+        for monitor, found in self.monitors.items():
+            arrays |= {f"monitors/{monitor}/{name}": values for name, values in found.variables.items()}
+            arrays[f"monitors/{monitor}/t"] = found.t_ms
         about = {
             "layers": list(self.layers),
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
@@ -657,6 +669,10 @@ class Recording:
                 )
                 for kind, layer in recorded
                 if kind == "potentials"
+            },
+            monitors={
+                name: Monitored.of_times(variables.pop("t"), variables, arrays["steps"], about["dt_ms"])
+                for name, variables in checked_variables(arrays).items()
             },
             **{name: arrays[name] for name in ARRAYS},
         )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from brianconv.errors import DataError
+from brianconv.monitored import checked_variables
 from brianconv.readers import read_json, read_npz
 from brianconv.values import known, mapping, real, reals, shown, whole
 
@@ -123,8 +124,11 @@ def _shown_steps(arrays: Arrays) -> np.ndarray:
 
 def _check_recorded(arrays: Arrays, sizes: Mapping[str, int]) -> None:
     """Check the spikes and potentials of single layers."""
+    checked_variables(arrays)
     for name in arrays:
         kind, _, layer = name.partition("/")
+        if kind == "monitors":
+            continue
         variable = ""
         if kind == "variables":  # "variables/LAYER/VARIABLE"
             layer, _, variable = layer.partition("/")

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "brianconv"
 ORDER = [
     "__main__", "cli", "demo", "__init__", "comparison", "report", "tuning", "verification", "analysis",
     "biology", "simulation", "conversion", "spiking", "dales_law", "population_models", "graph", "connectivity",
-    "recording", "spike_trains", "saved_recording", "stopping", "early_decision",
+    "recording", "spike_trains", "saved_recording", "monitored", "stopping", "early_decision",
     "coding", "datasets", "images", "readers", "values", "progress", "files",
     "positions", "notebook", "errors",
 ]  # fmt: skip

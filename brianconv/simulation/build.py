@@ -8,6 +8,8 @@ from brian2 import Clock, Network, NeuronGroup, Quantity, ms
 
 from brianconv.coding.scheme import tolerance
 from brianconv.positions import Position
+from brianconv.simulation.compat import mark_as_used
+from brianconv.simulation.extension import Extend, extended
 from brianconv.simulation.network import NOTHING, SCHEDULE_EQUATIONS, check_dt, checked_recordings
 from brianconv.simulation.readout.on_image import is_standalone
 from brianconv.simulation.runtime import RuntimeNetwork
@@ -26,6 +28,7 @@ def build_network(
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
     record_variables: Mapping[str, Sequence[str]] = NOTHING,
     stop: StoppingRule | None = None,
+    extend: Extend | None = None,
 ) -> RuntimeNetwork | StandaloneNetwork:
     """Build the Brian2 network for the active device; nothing has run yet.
 
@@ -48,6 +51,8 @@ def build_network(
         the potentials and in the same neurons: those of `record_potentials`, or all of a population that is not in it.
     stop : StoppingRule, optional
         Condition at which an image ends.
+    extend : callable, optional
+        Function of the network that returns objects of your own, which become part of it; see `Simulation`.
 
     Raises
     ------
@@ -80,4 +85,8 @@ def build_network(
     brian = kind(spiking, dtype, dt, Network(name="brianconv__network"), schedule)
     brian.stop = stop
     brian.populate(synapses, spikes, neurons, variables)
+    brian.extension = extended(brian, extend)
+    brian.add(*brian.extension)
+    brian.add_image_operations()
+    mark_as_used(brian.network.objects, brian.network)
     return brian

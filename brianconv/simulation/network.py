@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 import numpy as np
 from brian2 import (
+    Clock,
     Network,
     NeuronGroup,
     SpikeMonitor,
@@ -93,6 +94,8 @@ class BrianNetwork(ABC):
         others have their initial values at the start of each (see simulation/initial_values.py).
     stop : StoppingRule or None
         Condition at which an image ends.
+    extension : list of BrianObject
+        Objects of the user's own, of `extend`.
 
     Examples
     --------
@@ -119,6 +122,7 @@ class BrianNetwork(ABC):
     potential_monitors: dict[str, StateMonitor] = field(default_factory=dict)
     keep: set[str] = field(default_factory=set)
     stop: StoppingRule | None = None
+    extension: list[BrianObject] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"<BrianNetwork, {self.dtype}, dt = {self.dt}: {', '.join(self.populations)}; {self._synapse_kinds}>"
@@ -147,6 +151,11 @@ class BrianNetwork(ABC):
     def class_order(self) -> np.ndarray:
         """For each class the index of its neuron in the output population."""
         return np.argsort(channels_last(self.spiking.graph.output.shape))
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the network, for objects of your own; Brian2 would give them ``defaultclock``."""
+        return self.schedule.clock
 
     @property
     def output(self) -> NeuronGroup:
@@ -183,8 +192,6 @@ class BrianNetwork(ABC):
                 _connect(self, label, layer.name, connection, connection in explicit)
         _add_output_operations(self)
         _add_monitors(self, record_spikes, neurons, variables)
-        self.add_image_operations()
-        mark_as_used(self.network.objects, self.network)
 
     @abstractmethod
     def add_image_operations(self) -> None:

@@ -10,6 +10,7 @@ from multiprocessing.connection import wait
 import numpy as np
 
 from brianconv.errors import BrianconvError, SimulationError
+from brianconv.simulation.extension import PREFIX
 from brianconv.simulation.program import Program, Run
 from brianconv.simulation.run_settings import RunSettings
 from brianconv.spiking import SpikingNetwork
@@ -84,6 +85,11 @@ def run_shards(
     return _joined([parts[shard] for shard in range(len(shards))], program.dt_s)
 
 
+def is_time(name: str) -> bool:
+    """Return whether a result holds times since the start of a run, in seconds."""
+    return name.startswith("spike_time_") or (name.startswith(PREFIX) and name.endswith("__t"))
+
+
 def _failure(shards: list[np.ndarray], shard: int, error: Exception) -> str:
     first, last = shards[shard][[0, -1]]
     return f"images {first} to {last} (shard {shard + 1} of {len(shards)}): {error}"
@@ -94,10 +100,7 @@ def _joined(parts: list[dict[str, np.ndarray]], dt_s: float) -> dict[str, np.nda
     starts_s = (np.cumsum(lengths) - lengths) * dt_s
     return {
         name: np.concatenate(
-            [
-                part[name] + (start if name.startswith("spike_time_") else 0)
-                for part, start in zip(parts, starts_s, strict=True)
-            ]
+            [part[name] + (start if is_time(name) else 0) for part, start in zip(parts, starts_s, strict=True)]
         )
         for name in parts[0]
     }

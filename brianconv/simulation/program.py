@@ -33,6 +33,8 @@ from brianconv.simulation.cache import REMEDY, fetch_program, part_of_cache, pro
 from brianconv.simulation.compat import names_within_this_program, profiled_seconds
 from brianconv.simulation.compiler import Compiler, compiler_flags, find_compiler, make
 from brianconv.simulation.cpp_project import bundle_sources
+from brianconv.simulation.extension import PREFIX
+from brianconv.simulation.extension import results as extension_results
 from brianconv.simulation.network import explained
 from brianconv.simulation.readout.on_image import is_standalone
 from brianconv.simulation.run_settings import RunSettings
@@ -250,7 +252,9 @@ class Run:
             raise SimulationError(f"the generated program took {steps.min()} to {steps.max()} steps per image")
         total = int(steps.sum())
         for name, array in written.items():
-            if name.startswith(("spike_neuron_", "spike_time_")):
+            if name.startswith(PREFIX):
+                expected = len(written[f"{name.rpartition('__')[0]}__t"])
+            elif name.startswith(("spike_neuron_", "spike_time_")):
                 expected = len(written[f"spike_time_{name.split('_', 2)[2]}"])
             else:
                 expected = self.n_images if name in ("steps", "decided") else total
@@ -408,6 +412,10 @@ def _write_only_results(brian: StandaloneNetwork) -> dict[str, Result]:
         for variable in potentials.record_variables:
             columns[f"state_{name}__{variable}"] = len(potentials.record)
             variables[f"state_{name}__{variable}"] = potentials.variables[variable]
+    for name, (variable, count) in extension_results(brian.extension).items():
+        variables[name] = variable  # type: ignore[assignment]
+        if count is not None:
+            columns[name] = count
     blocks = [
         (WRITE_2D if name in columns else WRITE_1D)
         % {"name": name, "array": get_device().get_array_name(variable, access_data=False)}

@@ -16,13 +16,15 @@ from brianconv.early_decision import check_early_decision
 from brianconv.errors import ParameterError, ShapeError
 from brianconv.graph import INPUT
 from brianconv.images import check_images, image_array
+from brianconv.monitored import Monitored
 from brianconv.positions import Position
 from brianconv.progress import progress_bar
 from brianconv.recording import Potentials, Recording, Spikes
 from brianconv.simulation.build import build_network
+from brianconv.simulation.extension import Extend, arrays_of, by_monitor
 from brianconv.simulation.memory_limit import check_memory
 from brianconv.simulation.network import NOTHING, check_dt, checked_recordings
-from brianconv.simulation.parallel_runs import run_shards
+from brianconv.simulation.parallel_runs import is_time, run_shards
 from brianconv.simulation.program import DEVICE_LOCK, Program, check_device, compile_network
 from brianconv.simulation.run_settings import RunSettings
 from brianconv.simulation.runtime import RuntimeNetwork
@@ -59,6 +61,11 @@ class Simulation:
     stop : str, optional
         Condition at which the next image begins, such as ``"lead >= 0.2"``; see `StoppingRule`. It is evaluated when
         evaluation_delay and skip are over.
+    extend : callable, optional
+        Function that takes the network (`BrianNetwork`, with ``populations``, ``connections`` and ``schedule``) and
+        returns a list of Brian2 objects of your own: monitors, groups, synapses, objects with ``run_regularly``. They
+        become part of the network, in standalone mode of the program; give them names, and ``clock=brian.clock`` or a
+        ``dt`` of their own. What your monitors record is in ``recording.monitors``, by their names.
 
     Attributes
     ----------
@@ -91,6 +98,7 @@ class Simulation:
         record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
         record_variables: Mapping[str, Sequence[str]] = NOTHING,
         stop: str | None = None,
+        extend: Extend | None = None,
     ) -> None:
         check_choice("mode", mode, MODES)
         check_dt(dt)
@@ -112,6 +120,7 @@ class Simulation:
             "record_potentials": record_potentials,
             "record_variables": record_variables,
             "stop": checked_stop(spiking, stop),
+            "extend": extend,
         }
         if mode == "runtime":
             with DEVICE_LOCK:
@@ -255,6 +264,10 @@ class Simulation:
             },
             timing=timing,
             spiking=spiking,
+            monitors={
+                name: Monitored.of_times(1000 * variables.pop("t"), variables, steps, 1000 * float(self.dt))
+                for name, variables in by_monitor(raw).items()
+            },
         )
 
     def _potentials(
@@ -287,6 +300,7 @@ def simulate(
     record_potentials: Sequence[str] | Mapping[str, Sequence[Position | int] | None] = (),
     record_variables: Mapping[str, Sequence[str]] = NOTHING,
     stop: str | None = None,
+    extend: Extend | None = None,
     evaluation_delay: Time = 0,
     skip: Time = 0,
     early_decision: float | None = None,
@@ -320,6 +334,7 @@ def simulate(
         record_potentials=record_potentials,
         record_variables=record_variables,
         stop=stop,
+        extend=extend,
     )
     return simulation.run(
         images,
@@ -421,8 +436,9 @@ def _run_network(
     if len(tally.steps) < len(images):
         raise KeyboardInterrupt(f"stopped after {len(tally.steps)} of {len(images)} images")
     raw = {name: array[before[name] :].copy() for name, array in _monitored(brian).items()}
-    for name in brian.spike_monitors:
-        raw[f"spike_time_{name}"] -= start_s
+    for name in raw:
+        if is_time(name):
+            raw[name] -= start_s
     raw["steps"], raw["decided"] = np.array(tally.steps), np.array(tally.decided)
     spikes, operations = np.array(tally.spikes), np.array(tally.operations)
     for column, name in enumerate(brian.populations):
@@ -438,7 +454,7 @@ def _monitored(brian: RuntimeNetwork) -> dict[str, np.ndarray]:
     for name, potentials in brian.potential_monitors.items():
         for variable in potentials.record_variables:
             arrays[f"state_{name}__{variable}"] = potentials.variables[variable].get_value()
-    return arrays
+    return arrays | arrays_of(brian.extension)
 
 
 def _score_of_one(spiking: SpikingNetwork, n_steps: int) -> np.ndarray | None:

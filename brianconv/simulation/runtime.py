@@ -67,6 +67,8 @@ class RuntimeNetwork(BrianNetwork):
         What the stopping rule knows of the current image.
     output_spikes : int
         Spikes of the output since the image began.
+    ended : bool
+        Whether `end_image` was called in this step.
 
     Examples
     --------
@@ -89,6 +91,18 @@ class RuntimeNetwork(BrianNetwork):
     initial_values: InitialValues = field(default_factory=InitialValues)
     stop_state: StopState = field(init=False)
     output_spikes: int = 0
+    ended: bool = False
+
+    def end_image(self) -> None:
+        """End the current image with this step; for network operations of your own, which run at the end of a step.
+
+        Examples
+        --------
+        >>> def look():
+        ...     if values(brian.output, "score").max() >= 0.5:
+        ...         brian.end_image()
+        """
+        self.ended = True
 
     def add_image_operations(self) -> None:
         """Add the three network operations; the tally fills during a run."""
@@ -196,6 +210,7 @@ def finish(brian: RuntimeNetwork) -> None:
     if brian.stop and not decided and step >= values(schedule, "first"):
         scores = values(brian.output, "score")[brian.class_order]
         decided = brian.stop_state.update(scores, int(step[0]), brian.output_spikes)
+    decided, brian.ended = decided or brian.ended, False
     if decided or step == values(schedule, "n_steps"):
         brian.tally.steps.append(int(step[0]))
         brian.tally.decided.append(decided)

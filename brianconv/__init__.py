@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from brianconv.analysis.plotting import plot_accuracy as plot_accuracy
     from brianconv.analysis.plotting import plot_correlation as plot_correlation
+    from brianconv.analysis.plotting import plot_f_i_curve as plot_f_i_curve
     from brianconv.analysis.plotting import plot_potentials as plot_potentials
     from brianconv.analysis.plotting import plot_raster as plot_raster
     from brianconv.coding import CODINGS as CODINGS
@@ -80,7 +81,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _PLACES = {
-    "brianconv.analysis.plotting": ("plot_accuracy", "plot_correlation", "plot_potentials", "plot_raster"),
+    "brianconv.analysis.plotting": (
+        "plot_accuracy",
+        "plot_correlation",
+        "plot_f_i_curve",
+        "plot_potentials",
+        "plot_raster",
+    ),
     "brianconv.coding": ("CODINGS",),
     "brianconv.coding.analog": ("Analog",),
     "brianconv.coding.burst": ("Burst",),
@@ -135,7 +142,11 @@ _PLACES = {
     "brianconv.verification.comparison": ("Verification", "verify"),
 }
 _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names}
-_MODULES = {"encodings": "brianconv.coding.encodings", "readouts": "brianconv.coding.readouts"}
+_MODULES = {
+    "biology": "brianconv.biology",
+    "encodings": "brianconv.coding.encodings",
+    "readouts": "brianconv.coding.readouts",
+}
 __all__ = [
     "CODINGS",
     "TTFS",
@@ -197,6 +208,7 @@ __all__ = [
     "group_index",
     "plot_accuracy",
     "plot_correlation",
+    "plot_f_i_curve",
     "plot_potentials",
     "plot_raster",
     "position_of_group_index",

@@ -27,7 +27,7 @@ def test_structured_synapses_of_the_documentation_prefer_what_they_say(numpy_tar
     assert preferring > 2 * neighbour
 
 
-ELSEWHERE = ("guide.md", "structured_synapses.md")  # tested on their own
+ELSEWHERE = ("guide.md", "biology.md", "structured_synapses.md")  # tested on their own
 PAGES = [p for p in sorted((ROOT / "docs").glob("*.md")) if "```python" in p.read_text() and p.name not in ELSEWHERE]
 
 
@@ -40,7 +40,7 @@ def test_examples_of_the_other_pages_run(page, numpy_target):
     ("page", "written"),
     [("README.md", {"raster.png", "traces.png", "fatigue.pdf", "report.html",
        "comparison.pdf", "comparison.csv", "sorted.pdf"}),
-     ("docs/guide.md", {"millivolts.png"})],
+     ("docs/guide.md", {"millivolts.png"}), ("docs/biology.md", {"f_i_curve.png"})],
 )  # fmt: skip
 def test_the_blocks_of_a_page_run(page, written, numpy_target, tmp_path, monkeypatch, capsys):
     torch.manual_seed(0)

@@ -34,6 +34,7 @@ ALLOWED = {
     "brian2": {
         "biology",
         "simulation",
+        "analysis/plotting/f_i_curve.py",
         "analysis/plotting/panels.py",
         "analysis/traces.py",
         "coding/equations.py",

@@ -72,8 +72,8 @@ def with_neurons(
     layers : str, sequence of str or None
         Populations to change; None for all hidden ones but those that pool. The output counts spikes as before.
     images : array, shape (n_images, channels, rows, columns), optional
-        Calibration images: the neuron is fitted to the activations that they cause; by default to all from 0 to 1
-        alike.
+        Calibration images: the neuron is fitted to the activations above 0 that they cause; by default to all from 0
+        to 1 alike.
     interval : Quantity or float
         Between the spikes of a neuron whose activation is 1: 5*ms are 200 spikes per second.
     duration : Quantity or int
@@ -147,11 +147,15 @@ def _changed_layers(spiking: SpikingNetwork, layers: str | Sequence[str] | None)
 def _activations(spiking: SpikingNetwork, names: Sequence[str], images: Any) -> dict[str, np.ndarray]:
     if images is None:
         return dict.fromkeys(names, np.linspace(0, 1, 201))
-    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    found: dict[str, list[np.ndarray]] = {name: [np.empty(0)] for name in names}
     for values in spiking.normalized.ann.activations(image_array(images)):
         for name in names:
-            found[name].append(values[name].ravel())
-    return {name: np.quantile(np.concatenate(rows), np.linspace(0, 1, 401)) for name, rows in found.items()}
+            found[name].append(values[name][values[name] > 0])  # silence is the easy part, and most of it
+    levels = np.linspace(0, 1, 401)
+    return {
+        name: np.quantile(active, levels) if (active := np.concatenate(rows)).size else levels
+        for name, rows in found.items()
+    }
 
 
 def _measured(model: Any, peak: float, duration: Time, dt: Quantity) -> tuple[np.ndarray, np.ndarray]:

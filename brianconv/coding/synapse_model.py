@@ -103,6 +103,13 @@ class SynapseModel:
     keep : sequence of str
         Variables of the synapses with a differential equation that are carried over as well.
     source : str
+
+    Examples
+    --------
+    >>> SynapseModel(on_pre="v_post += 0.5 * w").is_explicit
+    False
+    >>> SynapseModel(on_pre="v_post += w; w *= 0.99").is_explicit
+    True
     """
 
     name: str = "changed"

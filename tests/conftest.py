@@ -32,6 +32,15 @@ def numpy_target():
     brian2.prefs.codegen.target = before
 
 
+@pytest.fixture
+def cython_target():
+    """Compile in run-time mode."""
+    before = brian2.prefs.codegen.target
+    brian2.prefs.codegen.target = "cython"
+    yield
+    brian2.prefs.codegen.target = before
+
+
 @pytest.fixture(params=["numpy", "cython"])
 def target(request):
     """Each of Brian2's targets of run-time mode."""

@@ -343,8 +343,9 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
 
 
 def _initial_statements(model: NeuronModel) -> str:
-    awake = "\nnot_refractory = True\nlastspike = -1e4*second" if model.refractory else ""
-    return (model.on_image + awake).strip()
+    # first, as a potential that stands still (unless refractory) could not be set otherwise
+    awake = "not_refractory = True\nlastspike = -1e4*second\n" if model.refractory else ""
+    return (awake + model.on_image).strip()
 
 
 def explicit_connections(spiking: SpikingNetwork, synapses: str) -> list[Connection]:

@@ -127,6 +127,22 @@ def test_a_variable_that_is_kept_goes_on_from_image_to_image(request, small_spik
         np.testing.assert_array_equal(last.scores[0], restored.scores[-1])
 
 
+@pytest.mark.parametrize("mode", ["runtime", "standalone"])
+def test_a_potential_that_stands_still_while_refractory_begins_anew(request, small_spiking, small_images, mode):
+    """An image may begin while a neuron rests from the one before."""
+    if mode == "runtime":
+        request.getfixturevalue("numpy_target")
+    own = small_spiking.neurons["layer_0"].equations
+    equations = own.replace("drive / dt            : 1", "drive / dt : 1 (unless refractory)")
+    assert "unless refractory" in equations
+    resting = small_spiking.change_neurons("layer_0", equations=equations, refractory="5 * ms")
+    simulation = Simulation(resting, mode)
+    packed = simulation.run(small_images, 20)
+    alone = one_at_a_time(simulation, small_images, 20)
+    np.testing.assert_array_equal(packed.scores, np.concatenate([r.scores for r in alone]))
+    assert 0 < packed.spike_counts[:, 1].sum() < simulate(small_spiking, small_images, 20).spike_counts[:, 1].sum()
+
+
 def test_counters_begin_anew_or_are_kept_as_the_closed_form_says(numpy_target, small_spiking, small_images):
     for keep, images in (((), small_images[-1:]), (["n"], small_images)):
         simulation = Simulation(counting(small_spiking, keep=keep), record_spikes=["layer_0"])

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import textwrap
 
-import brian2
 import numpy as np
 import pytest
 from brian2 import Clock, Network, NeuronGroup, StateMonitor, Synapses, TimedArray, ms, mV
@@ -82,8 +81,19 @@ class Pair:
         assert len(self.plain) == len(self.structured)
 
 
+# one chain per template; the others compile to the same code, for other tables
+OF_TEMPLATES = ("dense", "convolution with stride, dilation and groups", "one to one")
+
+
 @pytest.mark.parametrize("name", CHAINS)
-def test_same_as_plain_synapses(name, target):
+def test_same_as_plain_synapses(name, numpy_target):
+    Pair(CHAINS[name], "v_post += w * g_pre", delay=2).run().assert_same()
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in OF_TEMPLATES else pytest.mark.slow) for name in CHAINS]
+)
+def test_same_as_plain_synapses_in_cython(name, cython_target):
     Pair(CHAINS[name], "v_post += w * g_pre", delay=2).run().assert_same()
 
 
@@ -95,15 +105,11 @@ def test_random_connections_same_as_plain_synapses(numpy_target, chain, on_pre, 
         np.testing.assert_array_equal(*(getattr(monitor, name) for monitor in pair.monitors))
 
 
+@pytest.mark.slow
 @given(chains(), st.integers(0, 9))
-@settings(max_examples=12, deadline=None)
-def test_random_connections_same_as_plain_synapses_in_cython(chain, seed):
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = "cython"
-    try:
-        pair = Pair(chain, "v_post += w * omega", delay=1, seed=seed).run()
-    finally:
-        brian2.prefs.codegen.target = before
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_connections_same_as_plain_synapses_in_cython(cython_target, chain, seed):
+    pair = Pair(chain, "v_post += w * omega", delay=1, seed=seed).run()
     for name in ("v", "n_events"):
         np.testing.assert_array_equal(*(getattr(monitor, name) for monitor in pair.monitors))
 
@@ -254,8 +260,19 @@ def test_weights_are_read_set_and_swapped(numpy_target):
     np.testing.assert_array_equal(synapses.weight / mV, 3 * weight)
 
 
-@pytest.mark.parametrize("on_pre", ["v_post += w", "v_post += 0.5", "v_post += w * n_pre; n_events_post += 1"])
-def test_refractory_targets_and_names_of_users_are_respected(target, on_pre):
+NAMING = "v_post += w * n_pre; n_events_post += 1"
+
+
+@pytest.mark.parametrize("on_pre", ["v_post += w", "v_post += 0.5", NAMING])
+def test_refractory_targets_and_names_of_users_are_respected(numpy_target, on_pre):
+    _compare_with_refractory_targets(on_pre)
+
+
+def test_refractory_targets_and_names_of_users_are_respected_in_cython(cython_target):
+    _compare_with_refractory_targets(NAMING)
+
+
+def _compare_with_refractory_targets(on_pre):
     """Variables called n or delay do not collide with what the templates use."""
     clock = Clock(1 * ms)
     pattern = TimedArray((np.random.default_rng(3).random((N_STEPS, 9)) < 0.5).astype(float), dt=1 * ms)

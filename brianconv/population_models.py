@@ -16,6 +16,7 @@ from brianconv.coding.membrane import Membrane, with_membrane
 from brianconv.coding.millivolts import Millivolts, in_volts, statements_in_volts
 from brianconv.coding.neuron_models import RELAY
 from brianconv.coding.scheme import CodingScheme, NeuronModel
+from brianconv.coding.statements import joined
 from brianconv.coding.synapse_model import SynapseModel, check_names, with_inputs, with_outputs
 from brianconv.coding.times import Time, is_time
 from brianconv.connectivity.connection import Connection
@@ -188,6 +189,12 @@ class PopulationModels:
     def is_biological(self, population: str) -> bool:
         """Whether a population has membranes, unlike pixels and relays."""
         return population != INPUT and self.neurons[population].name != RELAY.name
+
+    def each_image(self, population: str) -> str:
+        """Return the statements that run at the first step of every image, even if states are not reset."""
+        if population == INPUT:
+            return joined(self.coding.encoding.on_image)
+        return joined(self.coding.readout.on_image) if population == self.output else ""
 
     def longest_delay(self, population: str) -> int:
         """Return the longest delay, in steps, of the spikes that leave a population; 0 if it is given as a time."""

@@ -35,7 +35,7 @@ def as_output(model: NeuronModel, readout: Readout) -> NeuronModel:
     """Return the model of the output population: with the variables and statements of its readout."""
     model = _extended(model, OUTPUT_EQUATIONS + readout.equations, readout.on_spike, readout.on_image)
     if not has_variable(model, "step"):
-        model = replace(model, equations=_joined(STEP_EQUATION, model.equations))
+        model = replace(model, equations=joined(STEP_EQUATION, model.equations))
     return model
 
 
@@ -49,7 +49,7 @@ def with_delay_line(model: NeuronModel, longest: int) -> NeuronModel:
     if not longest or model.spike_value == "1":
         return model
     variables = "\n".join(f"sent_{k} : 1" for k in range(longest + 1))
-    return replace(model, equations=_joined(model.equations, variables))
+    return replace(model, equations=joined(model.equations, variables))
 
 
 def delay_line(model: NeuronModel, longest: int) -> str:
@@ -140,11 +140,12 @@ def has_variable(model: NeuronModel, name: str) -> bool:
 def _extended(model: NeuronModel, equations: str, on_spike: str, on_image: str) -> NeuronModel:
     return replace(
         model,
-        equations=_joined(model.equations, equations),
-        reset=_joined(model.reset, on_spike),
-        on_image=_joined(model.on_image, on_image),
+        equations=joined(model.equations, equations),
+        reset=joined(model.reset, on_spike),
+        on_image=joined(model.on_image, on_image),
     )
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """Return statements or equations one after the other, without indentation and empty lines around them."""
     return "\n".join(text for part in parts if (text := textwrap.dedent(part).strip()))

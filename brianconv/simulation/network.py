@@ -66,6 +66,7 @@ first_image : integer (shared, constant)
 image_index = image + first_image : integer (shared)
 early_decision    : 1 (shared, constant)
 first    : integer (shared, constant)
+reset_every : integer (shared, constant)
 """
 
 
@@ -337,15 +338,18 @@ def _add_population(brian: BrianNetwork, index: int, name: str) -> None:
         )
     brian.populations[name] = group
     brian.add(group)
-    statements = _initial_statements(model)
+    each = spiking.each_image(name)
+    statements = _initial_statements(model, each)
     if statements:
         brian.add(OnImage(group, statements, brian.schedule))
+    if each:
+        brian.add(OnImage(group, each, brian.schedule, resets=False))
 
 
-def _initial_statements(model: NeuronModel) -> str:
+def _initial_statements(model: NeuronModel, each: str) -> str:
     # first, as a potential that stands still (unless refractory) could not be set otherwise
     awake = "not_refractory = True\nlastspike = -1e4*second\n" if model.refractory else ""
-    return (awake + model.on_image).strip()
+    return (awake + model.on_image.removesuffix(each)).strip()
 
 
 def explicit_connections(spiking: SpikingNetwork, synapses: str) -> list[Connection]:

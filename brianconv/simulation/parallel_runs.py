@@ -40,7 +40,9 @@ def run_shards(
     """
     if jobs == 1:
         return program.run(spiking, images, settings, progress)
-    shards = np.array_split(np.arange(len(images)), min(jobs, len(images)))
+    length = min(settings.reset_every or len(images), len(images))  # sequences are not divided
+    sequences = np.array_split(np.arange(-(-len(images) // length)), min(jobs, -(-len(images) // length)))
+    shards = [np.arange(s[0] * length, min((s[-1] + 1) * length, len(images))) for s in sequences]
     running: dict[int, Run] = {}
     parts: dict[int, dict[str, np.ndarray]] = {}
     finished, attempts = [0] * len(shards), [1] * len(shards)

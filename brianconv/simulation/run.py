@@ -153,6 +153,7 @@ class Simulation:
         early_decision: float | None = None,
         jobs: int = 1,
         first_image: int = 0,
+        reset_every: int | None = 1,
         progress: bool = False,
         **parameters: object,
     ) -> Recording:
@@ -176,6 +177,11 @@ class Simulation:
         first_image : int
             Number of images before the first one: Poisson input depends on it, so that some images of a run can be
             simulated again with the same spikes.
+        reset_every : int or None
+            Number of images after which membranes and synapses are reset: 1 for every image; the number of frames for
+            films, whose frames are images one after another and last `n_steps` each; None for one image after the
+            other without a gap. Spikes of the output are counted image by image. Only for codes whose output fires and
+            whose layers do not take turns.
         progress : bool
             Whether to show a progress bar.
         **parameters
@@ -191,7 +197,8 @@ class Simulation:
         images = image_array(images)
         spiking = self.spiking.with_parameters(**parameters).in_steps(self.dt)
         settings = checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, self.dt)
-        settings = _from_image(settings, first_image)
+        settings = _from_image(settings, first_image, reset_every)
+        _check_sequences(spiking, settings, len(images))
         _check_jobs(jobs, self._mode)
         self._check_recording_memory(len(images), settings.n_steps)
         start = time.perf_counter()
@@ -306,6 +313,7 @@ def simulate(
     early_decision: float | None = None,
     jobs: int = 1,
     first_image: int = 0,
+    reset_every: int | None = 1,
     progress: bool = False,
     **parameters: object,
 ) -> Recording:
@@ -322,7 +330,8 @@ def simulate(
     """
     check_dt(dt)
     images = image_array(images)
-    _from_image(checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, dt), first_image)
+    settings = checked_settings(spiking, images, n_steps, evaluation_delay, skip, early_decision, dt)
+    _check_sequences(spiking, _from_image(settings, first_image, reset_every), len(images))
     _check_jobs(jobs, mode)
     simulation = Simulation(
         spiking.with_parameters(**parameters),
@@ -344,6 +353,7 @@ def simulate(
         early_decision=early_decision,
         jobs=jobs,
         first_image=first_image,
+        reset_every=reset_every,
         progress=progress,
     )
 
@@ -411,10 +421,25 @@ def checked_stop(spiking: SpikingNetwork, stop: str | None) -> StoppingRule | No
     return rule
 
 
-def _from_image(settings: RunSettings, first_image: int) -> RunSettings:
+def _check_sequences(spiking: SpikingNetwork, settings: RunSettings, n_images: int) -> None:
+    """Raise ParameterError if images cannot follow each other without a reset."""
+    every = settings.reset_every
+    if every == 1:
+        return
+    coding = spiking.coding
+    if not coding.readout.fires or coding.schedule or coding.neuron.active:
+        raise ParameterError(
+            f"reset_every is {every}, but coding {coding.name!r} begins anew with every image: its output accumulates, "
+            "or its layers take turns. Use a code that counts spikes, such as 'rate'"
+        )
+    if every and n_images % every:
+        raise ParameterError(f"{n_images} images are no whole number of sequences of {every} (reset_every)")
+
+
+def _from_image(settings: RunSettings, first_image: int, reset_every: int | None) -> RunSettings:
     if type(first_image) is not int or not 0 <= first_image <= MOST_IMAGES:
         raise ParameterError(f"first_image is {first_image!r}; it is a whole number from 0 to {MOST_IMAGES}")
-    return replace(settings, first_image=first_image)
+    return replace(settings, first_image=first_image, reset_every=reset_every)
 
 
 def _check_jobs(jobs: int, mode: str) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 from brianconv.errors import ParameterError
 from brianconv.values import MOST_STEPS
 
+NEVER = 2**31 - 1  # images: no run has as many
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -27,6 +29,8 @@ class RunSettings:
         are over; None for no early decision.
     first_image : int
         Number of images before the first one, for random numbers that depend on it.
+    reset_every : int or None
+        Number of images, such as the frames of a film, after which membranes and synapses are reset; None for never.
 
     Examples
     --------
@@ -39,6 +43,7 @@ class RunSettings:
     skip: int = 0
     early_decision: float | None = None
     first_image: int = 0
+    reset_every: int | None = 1
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "evaluation_delay", "skip"):
@@ -51,6 +56,10 @@ class RunSettings:
             value = getattr(self, name)
             if not 0 <= value < self.n_steps:
                 raise ParameterError(f"{name} is {value}; it must lie in [0, n_steps) = [0, {self.n_steps})")
+        if self.reset_every is not None and (type(self.reset_every) is not int or not 1 <= self.reset_every <= NEVER):
+            raise ParameterError(
+                f"reset_every is {self.reset_every!r}; it is a number of images, 1 or more, or None for no reset"
+            )
         if (
             isinstance(self.early_decision, (int, float, np.number))
             and not abs(self.early_decision) <= np.finfo(float).max

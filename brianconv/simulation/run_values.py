@@ -6,7 +6,7 @@ import numpy as np
 
 from brianconv.coding.statements import has_variable
 from brianconv.images import check_images
-from brianconv.simulation.run_settings import RunSettings
+from brianconv.simulation.run_settings import NEVER, RunSettings
 from brianconv.spiking import SpikingNetwork
 
 
@@ -24,6 +24,7 @@ def parameter_values(spiking: SpikingNetwork, settings: RunSettings, n_images: i
         "schedule.n_images": n_images,
         "schedule.first_image": int(settings.first_image),
         "schedule.image": -1,
+        "schedule.reset_every": settings.reset_every or NEVER,
         "schedule.step": int(settings.n_steps),  # the first step belongs to the next image
         "schedule.early_decision": float(settings.early_decision or 0.0),
         "schedule.first": int(max(settings.evaluation_delay, settings.skip)) + 1,

@@ -18,6 +18,7 @@ from brianconv.simulation.compat import pathways, queue_state, restore_queue
 from brianconv.simulation.initial_values import InitialValues, last_updates, restored_variables
 from brianconv.simulation.network import BrianNetwork, explained
 from brianconv.simulation.neurons.threshold import Sleeping
+from brianconv.simulation.readout.on_image import begins_anew
 from brianconv.simulation.run_settings import RunSettings
 from brianconv.simulation.run_values import layout_images, parameter_values
 from brianconv.simulation.synapses.structured import StructuredSynapses
@@ -181,10 +182,11 @@ def advance(brian: RuntimeNetwork) -> None:
         brian.output_spikes = 0
         if brian.stop:
             brian.stop_state = StopState(brian.stop)
-        _flush(brian)
+        if begins_anew(brian.schedule):
+            _flush(brian)
         if image == 0:
             brian.initial_values.begin(restored_variables(brian), last_updates(brian))
-        else:
+        elif begins_anew(brian.schedule):
             brian.initial_values.restore()
 
 

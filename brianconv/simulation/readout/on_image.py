@@ -9,7 +9,7 @@ from brian2.groups.group import CodeRunner
 
 from brianconv.simulation.cython_modules import code_object_class
 
-COUNTERS = ("step", "image", "n_steps", "n_images", "early_decision", "first")
+COUNTERS = ("step", "image", "n_steps", "n_images", "early_decision", "first", "reset_every")
 
 
 class ReadoutCodeObject(CPPStandaloneCodeObject):
@@ -27,11 +27,14 @@ class OnImage(CodeRunner):
     code : str
         Statements such as ``v = v_init``.
     schedule : NeuronGroup
-        Holds the counter ``step``.
+        Holds the shared counters.
+    resets : bool
+        Whether the statements reset states: they do not run for images that continue a sequence.
     """
 
-    def __init__(self, group: NeuronGroup, code: str, schedule: NeuronGroup) -> None:
+    def __init__(self, group: NeuronGroup, code: str, schedule: NeuronGroup, resets: bool = True) -> None:
         standalone = is_standalone()
+        counter = counter_arrays(schedule) if standalone else {}
         CodeRunner.__init__(
             self,
             group,
@@ -39,15 +42,22 @@ class OnImage(CodeRunner):
             code=code,
             clock=group.clock,
             when="start",
-            name=f"{group.name}__on_image",
-            template_kwds={"counter": counter_arrays(schedule)} if standalone else None,
+            name=f"{group.name}__on_{'image' if resets else 'each_image'}",
+            order=0 if resets else 1,
+            template_kwds={"counter": counter, "resets": resets} if standalone else None,
             codeobj_class=ReadoutCodeObject if standalone else code_object_class(),
         )
-        self.step = schedule.variables["step"]
+        self.schedule, self.resets = schedule, resets
 
     def run(self) -> None:
-        if self.step.get_value() == 1:
+        if self.schedule.variables["step"].get_value() == 1 and (begins_anew(self.schedule) or not self.resets):
             super().run()
+
+
+def begins_anew(schedule: NeuronGroup) -> bool:
+    """Return whether the current image is the first of a sequence, before which states are reset (run-time mode)."""
+    image, every = (schedule.variables[name].get_value()[0] for name in ("image", "reset_every"))
+    return bool(image % every == 0)
 
 
 def counter_arrays(schedule: NeuronGroup) -> dict[str, str]:

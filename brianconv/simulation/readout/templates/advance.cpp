@@ -26,6 +26,7 @@ extern "C" { const char *brianconv_images_file = nullptr; }  // another file tha
     }
     for (int _k = 0; _k < _n_pixels; _k++)
         {{pixel}}[_k] = _row[{{pixel_order}}[_k]];
+    if ({{counter.image}} % {{counter.reset_every}} != 0) return;  // continues a sequence
     {% for statement in flush %}
     {{statement}}
     {% endfor %}

@@ -82,7 +82,15 @@ def _changed(
     if change == "noise":
         return spiking.with_membrane(noise=level * ms**-0.5), run
     if change == "jitter":
-        return spiking.change_connection(None, delay=biology.JitteredDelay(0 * ms, level * ms)), run
+        # spikes that carry a value, as those of relays do, keep their delays: the value would change on the way
+        plain = [
+            name
+            for name, connection, layer in spiking.labelled_connections
+            if spiking.neurons[connection.source].spike_value == "1" and not layer.passes_on
+        ]
+        if not plain:
+            raise ParameterError(f"all spikes of coding {spiking.coding.name!r} carry values")
+        return spiking.change_connection(plain, delay=biology.JitteredDelay(0 * ms, level * ms)), run
     if change == "tau_syn":
         return spiking.change_connection(None, biology.ExponentialCurrent(tau=level * ms)), run
     if change == "dale":

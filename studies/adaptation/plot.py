@@ -46,6 +46,9 @@ def draw(results: dict[str, Any]) -> plt.Figure:
     ann = next(found["ann_accuracy"] for _, found in _rows(results, "leaky"))
     ax.axhline(100 * ann, color="0.5", linestyle=":", label="ANN")
     ax.set(xscale="log", xlabel="hidden spikes per image (thousands)", ylabel="accuracy (%)")
+    ticks = (12, 15, 20, 30, 40, 50)
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.set_xticks([], minor=True)
     ax.legend(loc="lower right", fontsize=7)
     return figure
 

@@ -36,6 +36,7 @@ NEURONS = {
     "ExponentialIntegrateAndFire": (5, 200, 0.1, 0),
     "AdaptiveExponential": (10, 300, 0.1, 20),
     "Izhikevich": (10, 300, 0.1, 20),
+    "Izhikevich a=0.1 d=2": (5, 300, 0.1, 10),
 }
 N_FITTED = 200  # calibration images whose activations the neurons are fitted to
 

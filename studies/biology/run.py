@@ -100,7 +100,7 @@ def _changed(
         images = training.images[: params.N_FITTED]
         spiking = biology.with_neurons(
             spiking,
-            getattr(biology, level)(),
+            _neuron(level),
             images=images,
             interval=interval * ms,
             duration=duration * ms,
@@ -110,6 +110,13 @@ def _changed(
             spiking = spiking.change_connection(None, biology.ExponentialCurrent(tau=tau * ms))
         run = {"n_steps": duration * ms, "dt": dt * ms}
     return spiking, run
+
+
+def _neuron(level: str) -> biology.NeuronKind:
+    """Return the neuron of a row of the table, such as ``Izhikevich a=0.1 d=2``."""
+    name, *settings = level.split()
+    values = {key: float(value) for key, value in (setting.split("=") for setting in settings)}
+    return getattr(biology, name)(**values)
 
 
 def _summary(recording: Recording, labels: np.ndarray) -> dict[str, Any]:

@@ -58,10 +58,10 @@ def _status(ending: BaseException, resumes: bool) -> int | None:
     if isinstance(ending, BrianconvError):
         print(f"brianconv: error: {ending}", file=sys.stderr)
         return 2
-    if isinstance(ending, (SystemExit, GeneratorExit)):  # only the user's model raises them
-        print(f"brianconv: error: the model tried to end the program: {ending!r}", file=sys.stderr)
-        return 2
-    if isinstance(ending, (KeyboardInterrupt, _Terminated)):
+    if isinstance(ending, (KeyboardInterrupt, SystemExit, GeneratorExit, _Terminated)):
+        if type(ending) not in (KeyboardInterrupt, _Terminated):  # only the user's model raises others
+            print(f"brianconv: error: the model tried to end the program: {ending!r}", file=sys.stderr)
+            return 2
         terminated = isinstance(ending, _Terminated)
         kept = "; the same command resumes where it stopped" if resumes else ""
         what = "terminated" if terminated else "interrupted"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import logging
 import os
 import signal
 import sys
@@ -35,7 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     parsed = _parser(_help_of_coding(given)).parse_args(given)
-    logging.raiseExceptions = False  # Brian2's own log file may be on a full disk
     os.environ["MPLBACKEND"] = "Agg"  # pictures are written, whatever the user's own backend
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -312,7 +312,7 @@ def test_changed_equations_run_and_have_no_reference(numpy_target, small_spiking
     ("changes", "message"),
     [
         ({"equations": "dv/dt = drive/dt + foo : 1\ndrive : 1\nv_threshold : 1\nv_init : 1"}, "foo"),
-        ({"equations": "dv/dt = drive/dt : 1\ndrive : 1"}, "must keep the variables v, drive, v_init, v_threshold"),
+        ({"equations": "dv/dt = drive/dt : 1\ndrive : 1"}, "must keep .* 'layer_0' has lost v_threshold, v_init"),
         ({"equations": "dv/dt == 3"}, "'layer_0'"),
         ({"refractory": "2"}, "refuses the equations"),
     ],

@@ -15,6 +15,7 @@ from torch import nn
 
 from brianconv import convert, datasets, simulate
 from brianconv.analysis.choices import most_active_neurons
+from brianconv.biology import ExponentialCurrent, LeakyIntegrateAndFire, with_neurons
 from brianconv.cli import main
 from brianconv.errors import DataError, OutputError, ParameterError
 from brianconv.recording import Recording
@@ -277,3 +278,19 @@ def test_another_image_and_maps(browser, recorded, small_images, labels, tmp_pat
     browser.execute_script(choose, "map-kind", "first")
     assert "step 1" in browser.execute_script("return document.getElementById('map-scale').textContent")
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("change", ["neurons", "own equations", "synapses", "dale", "relay"])
+def test_changed_networks_have_reports(numpy_target, small_spiking, small_images, tmp_path, change):
+    changed = {
+        "neurons": lambda: with_neurons(small_spiking, LeakyIntegrateAndFire(), interval=5, duration=50),
+        "own equations": lambda: small_spiking.change_neurons("layer_0", reset="v = 0"),
+        "synapses": lambda: small_spiking.change_connection(None, ExponentialCurrent(tau=3)),
+        "dale": small_spiking.with_dale,
+        "relay": lambda: small_spiking.with_dale("relay"),
+    }[change]()
+    everything = changed.populations
+    recording = simulate(changed, small_images, 12, record_spikes=everything, record_potentials=everything)
+    path = recording.report(tmp_path / "report.html", small_images)
+    correlations = re.findall(r"<td[^>]*>(-?[01]\.\d+)</td>", path.read_text())
+    assert len(correlations) >= 3, "layers are compared with their activations"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from brian2 import Quantity, ms
 
 from brianconv.biology.checks import check_finite, check_time_constant, default_time
-from brianconv.biology.exponential_integrate_and_fire import LARGEST
+from brianconv.biology.exponential_integrate_and_fire import capped
 from brianconv.biology.neuron_kind import ON_IMAGE, SHARED, NeuronKind
 from brianconv.coding.scheme import NeuronModel
 from brianconv.coding.times import Time
@@ -60,8 +60,8 @@ class AdaptiveExponential(NeuronKind):
         return NeuronModel(
             name="adaptive_exponential",
             equations=(
-                "dv/dt = drive / dt + (slope * exp(clip((v - v_threshold) / slope, -100, "
-                f"{LARGEST})) - v - w_a) / (tau_m * dt) : 1\n"
+                "upstroke = slope * exp(clip((v - v_threshold) / slope, -100, 20)) : 1\n"
+                f"dv/dt = {capped('drive + (upstroke - v - w_a) / tau_m')} : 1\n"
                 f"dw_a/dt = (a_a * v - w_a) / (tau_w * dt) : 1\n{SHARED.strip()}"
             ),
             method="euler",

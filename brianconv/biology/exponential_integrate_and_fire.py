@@ -12,7 +12,16 @@ from brianconv.coding.scheme import NeuronModel
 from brianconv.coding.times import Time
 from brianconv.errors import ParameterError
 
-LARGEST = 20  # of the exponent: a spike is under way, and no number overflows
+
+def capped(charge: str) -> str:
+    """Return the derivative of a potential that does not rise above its peak within a step of Euler's method.
+
+    Parameters
+    ----------
+    charge : str
+        What is added to the potential in a step.
+    """
+    return f"clip({charge}, -1000, v_peak + 0.05 - v) / dt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +64,8 @@ class ExponentialIntegrateAndFire(NeuronKind):
         return NeuronModel(
             name="exponential_integrate_and_fire",
             equations=(
-                "dv/dt = drive / dt + (slope * exp(clip((v - v_threshold) / slope, -100, "
-                f"{LARGEST})) - v) / (tau_m * dt) : 1{rests}\n{SHARED.strip()}"
+                "upstroke = slope * exp(clip((v - v_threshold) / slope, -100, 20)) : 1\n"
+                f"dv/dt = {capped('drive + (upstroke - v) / tau_m')} : 1{rests}\n{SHARED.strip()}"
             ),
             method="euler",
             threshold="v >= v_peak",

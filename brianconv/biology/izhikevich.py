@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from brian2 import Quantity, ms
 
 from brianconv.biology.checks import check_finite
+from brianconv.biology.exponential_integrate_and_fire import capped
 from brianconv.biology.neuron_kind import ON_IMAGE, SHARED, NeuronKind
 from brianconv.coding.scheme import NeuronModel
 from brianconv.errors import ParameterError
@@ -23,6 +24,9 @@ class Izhikevich(NeuronKind):
 
         v' = 0.8 v**2 - 0.6 v - recovery + charge
         recovery' = a (b v + 0.7 - 3.5 b - recovery)
+
+    Below v = -3 (-130 mV), where strong inhibition can drive it, the parabola is not followed further: with Euler's
+    steps, it would throw the potential back above the threshold.
 
     Attributes
     ----------
@@ -57,7 +61,8 @@ class Izhikevich(NeuronKind):
         return NeuronModel(
             name="izhikevich",
             equations=(
-                "dv/dt = drive / dt + (0.8 * v**2 - 0.6 * v - recovery) / (per_ms * dt) : 1\n"
+                "curved = clip(v, -3, 100) : 1\n"
+                f"dv/dt = {capped('drive + (0.8 * curved**2 - 0.6 * curved - recovery) / per_ms')} : 1\n"
                 "drecovery/dt = a_u * (b_u * v + 0.7 - 3.5 * b_u - recovery) / (per_ms * dt) : 1\n"
                 f"{SHARED.strip()}"
             ),

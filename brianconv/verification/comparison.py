@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from brian2 import ms
 
+from brianconv.coding.neuron_models import RELAY
 from brianconv.coding.scheme import tolerance
 from brianconv.graph import INPUT
 from brianconv.images import image_array
@@ -244,7 +245,8 @@ def _normalised(spiking: SpikingNetwork, name: str, potentials: np.ndarray) -> n
 def sent_values(spiking: SpikingNetwork, images: np.ndarray, recording: Recording) -> dict[str, np.ndarray]:
     """Return the sum of what the neurons of each population sent in Brian2, shape (n_images, n_neurons).
 
-    Populations whose spikes, or potentials where these are sent, were not recorded are left out.
+    Populations whose spikes, or potentials where these are sent, were not recorded are left out, and changed neurons
+    whose spikes carry other values than 1.
     """
     sent = {}
     by_potential = [layer.name for layer in spiking.graph.layers if layer.is_pooling]
@@ -262,6 +264,11 @@ def sent_values(spiking: SpikingNetwork, images: np.ndarray, recording: Recordin
             sent[name] = _normalised(spiking, name, recording.potentials[name].values)[last]
         elif name != INPUT and spiking.graph.layer(name).is_pooling:
             sent[name] = np.where(fired, recording.potentials[name].values, 0.0).sum(axis=1)
+        elif spiking.neurons[name] != spiking.own_neuron(name) or (name != INPUT and spiking.graph.layer(name).relays):
+            relayed = spiking.neurons[name].name == RELAY.name
+            if (spiking.coding.neuron if relayed else spiking.neurons[name]).spike_value == "1":
+                mapping = spiking.mappings.get(name)
+                sent[name] = fired.sum(axis=1) / (mapping.peak if mapping else 1.0)
         else:
             sent[name] = sent_by(spiking, name, images, fired)
     return sent

@@ -450,6 +450,11 @@ def simulate_reference(
     real, readout = getattr(torch, dtype), spiking.coding.readout
     if readout.name not in READOUTS:
         raise ParameterError(f"readout {readout.name!r} has no torch reference; there is one for {', '.join(READOUTS)}")
+    for changed in spiking.synapses:
+        raise ParameterError(
+            f"connection {changed!r} has changed synapses ({spiking.synapses[changed].name}), for which there is no "
+            "torch reference: verify the network before its connections are changed"
+        )
     count = len(images)
     neurons = {name: _neurons(spiking, name, images, real, tolerance(dtype), skip) for name in spiking.populations}
     in_flight = _silent_delays(spiking, count, real)
@@ -560,11 +565,6 @@ def _decision_step(scores: np.ndarray, early_decision: float | None, first: int)
 def _neurons(
     spiking: SpikingNetwork, name: str, images: np.ndarray, real: torch.dtype, relative_tolerance: float, skip: int
 ) -> Neurons:
-    for changed in spiking.synapses:
-        raise ParameterError(
-            f"connection {changed!r} has changed synapses ({spiking.synapses[changed].name}), for which there is no "
-            "torch reference: verify the network before its connections are changed"
-        )
     model = spiking.neurons[name]
     pooling = spiking.graph.layer(name).connections[0].chain[-1] if name != INPUT else None
     relays = name != INPUT and spiking.graph.layer(name).relays

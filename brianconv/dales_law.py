@@ -53,7 +53,7 @@ def with_signs(graph: LayerGraph, way: str) -> LayerGraph:
 def _inhibits(graph: LayerGraph, name: str) -> bool:
     """Return whether negative weights leave a population; pooling passes on what it receives."""
     return any(
-        _has(part, -1)
+        _is_negative(part)
         for layer in graph.targets(name)
         for connection in layer.connections
         if connection.source == name and not layer.is_pooling
@@ -61,9 +61,9 @@ def _inhibits(graph: LayerGraph, name: str) -> bool:
     )
 
 
-def _has(part: Connectivity, sign: int) -> bool:
+def _is_negative(part: Connectivity) -> bool:
     weight = getattr(part, "weight", None)
-    return part.weighted and weight is not None and bool(np.any(np.sign(weight) == sign))
+    return part.weighted and weight is not None and bool(np.any(weight < 0))
 
 
 def _divided(layer: Layer, needed: list[str]) -> tuple[Connection, ...]:
@@ -73,7 +73,7 @@ def _divided(layer: Layer, needed: list[str]) -> tuple[Connection, ...]:
         if connection.source not in needed or layer.is_pooling:
             found.append(connection)
             continue
-        mixed = [k for k, part in enumerate(connection.chain) if _has(part, -1)]
+        mixed = [k for k, part in enumerate(connection.chain) if _is_negative(part)]
         if len(mixed) > 1:
             kinds = " and ".join(type(connection.chain[k]).__name__ for k in mixed)
             raise ParameterError(

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from brianconv.analysis.result_json import versions
 from brianconv.files import write_json
 from brianconv.readers import read_json
@@ -50,6 +52,11 @@ def weights_digest(network: Any) -> str | None:
     file, _, function = getattr(network, "model", "").partition(":")
     path = WEIGHTS / f"{Path(file).stem}_{function}.safetensors"
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+
+
+def spread(correct: np.ndarray, n_groups: int) -> float:
+    """Return the standard deviation of the accuracy over groups of images, from whether each decision is correct."""
+    return float(np.std([group.mean() for group in np.array_split(correct, n_groups)], ddof=1))
 
 
 def rounded(curves: Any, digits: int = 4) -> Any:

@@ -1,6 +1,7 @@
 """Shared fixtures."""
 
 import os
+from contextlib import contextmanager
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # test workers run side by side
 
@@ -23,31 +24,33 @@ def program_cache(tmp_path_factory):
     os.environ["BRIANCONV_CACHE"] = str(shared / "cache")
 
 
+@contextmanager
+def codegen_target(name):
+    before = brian2.prefs.codegen.target
+    brian2.prefs.codegen.target = name
+    yield name
+    brian2.prefs.codegen.target = before
+
+
 @pytest.fixture
 def numpy_target():
     """Run Brian2 without compiling, which is faster for tiny networks that are run once."""
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = "numpy"
-    yield
-    brian2.prefs.codegen.target = before
+    with codegen_target("numpy"):
+        yield
 
 
 @pytest.fixture
 def cython_target():
     """Compile in run-time mode."""
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = "cython"
-    yield
-    brian2.prefs.codegen.target = before
+    with codegen_target("cython"):
+        yield
 
 
 @pytest.fixture(params=["numpy", "cython"])
 def target(request):
     """Each of Brian2's targets of run-time mode."""
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = request.param
-    yield request.param
-    brian2.prefs.codegen.target = before
+    with codegen_target(request.param) as name:
+        yield name
 
 
 @pytest.fixture

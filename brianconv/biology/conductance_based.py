@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 
 from brian2 import ms
 
-from brianconv.biology.checks import default_time
 from brianconv.biology.conductance import Conductance
 from brianconv.biology.leaky_integrate_and_fire import LeakyIntegrateAndFire
 from brianconv.coding.synapse_model import SynapseKind
-from brianconv.coding.times import Time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,5 +29,4 @@ class ConductanceBased(LeakyIntegrateAndFire):
     5. * msecond
     """
 
-    tau_m: Time = default_time(20 * ms)
     synapses: SynapseKind | None = field(default_factory=lambda: Conductance(tau_e=5 * ms, tau_i=10 * ms))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import fields
-from typing import Any
 
 from brian2 import Quantity
 
 from brianconv.coding.scheme import NeuronModel
 from brianconv.coding.synapse_model import SynapseKind
-from brianconv.coding.times import Time, in_steps, in_whole_steps, is_time
+from brianconv.coding.times import Time, in_steps, in_whole_steps
 
 # what every coding scheme of integrate-and-fire neurons reads and sets
 SHARED = """
@@ -51,9 +49,3 @@ class NeuronKind(ABC):
         """Return a refractory period as Brian2 reads it."""
         steps = in_whole_steps(value, dt, "refractory")
         return f"{steps} * dt" if steps else None
-
-    @property
-    def has_times(self) -> bool:
-        """Whether a parameter is a quantity."""
-        values: list[Any] = [getattr(self, field.name) for field in fields(self)]  # type: ignore[arg-type]
-        return any(is_time(value) for value in values)

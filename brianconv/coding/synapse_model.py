@@ -190,10 +190,7 @@ def with_inputs(model: NeuronModel, arriving: Iterable[SynapseModel], population
     for synapses in _different(arriving, population):
         if not synapses.equations:
             continue
-        rate = "(1 - exp(-1 / {}))" if model.method == "euler" else "(1 / {})"
-        added = synapses.equations
-        for name in synapses.times:
-            added = added.replace(f"{RATE}({name})", rate.format(name))
+        added = _with_rates(synapses.equations, synapses, model.method)
         equations = f"{model.equations.rstrip()}\n{added.strip()}"
         if synapses.charge:
             equations = _charged(model, equations, synapses.charge, population)
@@ -206,10 +203,7 @@ def with_outputs(model: NeuronModel, leaving: Iterable[SynapseModel], population
     for synapses in _different(leaving, population):
         if not synapses.source_equations:
             continue
-        rate = "(1 - exp(-1 / {}))" if model.method == "euler" else "(1 / {})"
-        added = synapses.source_equations
-        for name in synapses.times:
-            added = added.replace(f"{RATE}({name})", rate.format(name))
+        added = _with_rates(synapses.source_equations, synapses, model.method)
         changed = replace(
             model,
             equations=f"{model.equations.rstrip()}\n{added.strip()}",
@@ -217,6 +211,14 @@ def with_outputs(model: NeuronModel, leaving: Iterable[SynapseModel], population
         )
         model = _joined(changed, synapses, population)
     return model
+
+
+def _with_rates(equations: str, synapses: SynapseModel, method: str) -> str:
+    """Return equations with the rates at which variables decay under an integrator."""
+    rate = "(1 - exp(-1 / {}))" if method == "euler" else "(1 / {})"
+    for name in synapses.times:
+        equations = equations.replace(f"{RATE}({name})", rate.format(name))
+    return equations
 
 
 def _different(models: Iterable[SynapseModel], population: str) -> list[SynapseModel]:
@@ -243,12 +245,8 @@ def _same(a: SynapseModel, b: SynapseModel) -> bool:
 
 
 def _defined(model: SynapseModel) -> list[str]:
-    names = []
-    for text in (model.equations, model.source_equations):
-        for name in model.times:
-            text = text.replace(f"{RATE}({name})", "1")
-        names += list(equations_of(text)) if text else []
-    return names
+    texts = (_with_rates(text, model, "euler") for text in (model.equations, model.source_equations) if text)
+    return [name for text in texts for name in equations_of(text)]
 
 
 def _charged(model: NeuronModel, equations: str, charge: str, population: str) -> str:

@@ -24,7 +24,7 @@ from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork
 from studies.adaptation import params
 from studies.arguments import study_parser
-from studies.stored import Stored, rounded
+from studies.stored import Stored, rounded, spread
 
 FOLDER = Path(__file__).parent
 
@@ -39,11 +39,10 @@ def main() -> None:
     converted = convert(model, training.images)
     for key, spiking in _runs(converted, training.images[: params.N_FITTED], stored.results):
         recording = simulate(spiking, test.images, params.DURATION_MS, mode="standalone", jobs=arguments.jobs)
-        groups = np.array_split(recording.decisions == test.labels, params.N_GROUPS)
         stored.results[key] = rounded(
             {
                 "accuracy": recording.accuracy(test.labels),
-                "std": float(np.std([group.mean() for group in groups], ddof=1)),
+                "std": spread(recording.decisions == test.labels, params.N_GROUPS),
                 "ann_accuracy": recording.ann_accuracy(test.labels),
                 "spikes_per_image": recording.spikes_per_image,
                 "hidden_spikes_per_image": float(recording.spike_counts[:, 1:-1].sum() / recording.n_images),

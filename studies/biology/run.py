@@ -24,7 +24,7 @@ from brianconv.simulation.run import simulate
 from brianconv.spiking import SpikingNetwork
 from studies.arguments import study_parser
 from studies.biology import params
-from studies.stored import Stored, rounded
+from studies.stored import Stored, rounded, spread
 
 FOLDER = Path(__file__).parent
 
@@ -120,12 +120,11 @@ def _neuron(level: str) -> biology.NeuronKind:
 
 
 def _summary(recording: Recording, labels: np.ndarray) -> dict[str, Any]:
-    groups = np.array_split(recording.decisions == labels, params.N_GROUPS)
     latency = recording.latency(labels)
     return rounded(
         {
             "accuracy": recording.accuracy(labels),
-            "std": float(np.std([group.mean() for group in groups], ddof=1)),
+            "std": spread(recording.decisions == labels, params.N_GROUPS),
             "ann_accuracy": recording.ann_accuracy(labels),
             "latency_ms": None if latency is None else latency * recording.dt_ms,
             "spikes_per_image": recording.spikes_per_image,

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from brianconv.analysis.plotting.colours import BLUE, ORANGE, PAGE_INCHES, SKY
 from brianconv.analysis.plotting.panels import panels
-from brianconv.biology.f_i_curve import f_i_curve
 from brianconv.coding.times import Time
 from brianconv.errors import ParameterError
 from brianconv.graph import INPUT
@@ -61,6 +60,8 @@ def plot_f_i_curve(
     >>> figure.axes[1].get_xlabel()
     'activation'
     """
+    from brianconv.biology.f_i_curve import f_i_curve  # simulates, and other pictures need not load that
+
     name = spiking.check_population(layer)
     if name == INPUT or spiking.graph.layer(name).passes_on:
         raise ParameterError(f"population {name!r} has no neurons that are driven by a current")

@@ -47,10 +47,10 @@ class OnImage(CodeRunner):
             template_kwds={"counter": counter, "resets": resets} if standalone else None,
             codeobj_class=ReadoutCodeObject if standalone else code_object_class(),
         )
-        self.schedule, self.resets = schedule, resets
+        self.schedule, self.resets, self.step = schedule, resets, schedule.variables["step"]
 
     def run(self) -> None:
-        if self.schedule.variables["step"].get_value() == 1 and (begins_anew(self.schedule) or not self.resets):
+        if self.step.get_value() == 1 and (begins_anew(self.schedule) or not self.resets):
             super().run()
 
 
